@@ -1,0 +1,2 @@
+// Package protocol is the Pusher Channels wire and nothing else.
+package protocol
