@@ -1,0 +1,135 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"hark/authz"
+	"hark/protocol"
+)
+
+// An App is a tenant of a Hub. Apps share nothing: neither names of channels,
+// nor users, nor limits. Its methods may be called concurrently.
+type App struct {
+	hub         *Hub
+	config      AppConfig
+	connections atomic.Int64
+}
+
+func newApp(h *Hub, c AppConfig) *App {
+	c.Limits = c.Limits.WithDefaults()
+	return &App{hub: h, config: c}
+}
+
+// ID returns the app's id; never an alias.
+func (a *App) ID() string { return a.config.ID }
+
+// Keys returns the live key pairs, oldest first.
+func (a *App) Keys() authz.Keys { return a.config.Keys }
+
+// Limits returns the app's limits with the defaults filled in.
+func (a *App) Limits() protocol.Limits { return a.config.Limits }
+
+// Disabled reports whether the app is switched off.
+func (a *App) Disabled() bool { return a.config.Disabled }
+
+func (a *App) place(channel string) Place { return Place{App: a.config.ID, Channel: channel} }
+
+// A Trigger asks for an event to be published.
+type Trigger struct {
+	Name string
+	// Data goes to the subscribers as it is, whatever it holds.
+	Data string
+	// Channels are the names, each once.
+	Channels []string
+	// Except is a socket that does not get the event; empty: everybody does.
+	Except protocol.SocketID
+}
+
+// An UndeliveredError names the channels of a Trigger that did not take the
+// event; the others did. To trigger again may deliver twice.
+type UndeliveredError struct {
+	Channels []string
+	Err      error // why the last of them did not
+}
+
+func (e *UndeliveredError) Error() string {
+	return "not delivered to " + strings.Join(e.Channels, ", ") + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *UndeliveredError) Unwrap() error { return e.Err }
+
+// Trigger publishes an event. The caller has checked t against the app's
+// limits (protocol.ParseTrigger does). When it returns nil, every subscriber
+// who reads gets the event. It waits for room and for the broker until ctx
+// ends, and for the broker no longer than Config.BrokerTimeout.
+func (a *App) Trigger(ctx context.Context, t Trigger) error {
+	var failed UndeliveredError
+	for _, name := range t.Channels {
+		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
+		if err := a.hub.publish(ctx, e, true); err != nil {
+			failed.Channels = append(failed.Channels, name)
+			failed.Err = err
+		}
+	}
+	if len(failed.Channels) > 0 {
+		a.hub.config.Counters.Dropped(DropUnavailable, len(failed.Channels))
+		return &failed
+	}
+	return nil
+}
+
+// ChannelInfo says how many are on a channel, on all nodes.
+type ChannelInfo struct {
+	Name    string
+	Sockets int // subscriptions
+	Users   int // distinct users; presence channels only
+}
+
+// Occupied lists the channels with a subscriber whose name begins with
+// prefix, in no order. Channels that the server keeps for itself (#) are left
+// out.
+func (a *App) Occupied(ctx context.Context, prefix string) ([]ChannelInfo, error) {
+	ctx, cancel := a.hub.brokerContext(ctx)
+	defer cancel()
+	all, err := a.hub.questions.Occupied(ctx, a.ID(), prefix)
+	if err != nil {
+		return nil, err
+	}
+	visible := all[:0]
+	for _, info := range all {
+		if !strings.HasPrefix(info.Name, "#") {
+			visible = append(visible, info)
+		}
+	}
+	return visible, nil
+}
+
+// Channel counts who is on a channel. One that nobody is on has zero counts.
+func (a *App) Channel(ctx context.Context, name string) (ChannelInfo, error) {
+	ctx, cancel := a.hub.brokerContext(ctx)
+	defer cancel()
+	return a.hub.questions.Info(ctx, a.place(name))
+}
+
+// Members lists the users on a presence channel, in order of joining.
+func (a *App) Members(ctx context.Context, name string) ([]protocol.Member, error) {
+	ctx, cancel := a.hub.brokerContext(ctx)
+	defer cancel()
+	return a.hub.questions.Members(ctx, a.place(name))
+}
+
+// connect counts a connection in, unless that is one too many.
+func (a *App) connect() *protocol.Error {
+	if a.connections.Add(1) > int64(a.config.Limits.Connections) {
+		a.connections.Add(-1)
+		return &protocol.Error{Code: protocol.CloseOverQuota, Message: "Account over quota"}
+	}
+	return nil
+}
+
+// errWouldWait answers a call that may not wait and would have to.
+var errWouldWait = errors.New("channels: would have to wait")

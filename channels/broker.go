@@ -1,0 +1,122 @@
+package channels
+
+import (
+	"context"
+	"errors"
+
+	"hark/presence"
+	"hark/protocol"
+)
+
+// A Place is a channel of an app. The app's id is in every key: two apps
+// cannot hear each other.
+type Place struct {
+	App     string // the app's id, never an alias
+	Channel string
+}
+
+// A Position says where in a place's order something stands. Positions of
+// different epochs cannot be compared; an epoch is random and lives as long as
+// the place.
+type Position struct {
+	Epoch uint64
+	Seq   uint64
+}
+
+// An Envelope is what a broker orders: an event, or a member's coming or going.
+type Envelope struct {
+	Place    Place
+	Position Position // set by the broker
+
+	// Diff is a member who came or went. Zero: the envelope carries an event.
+	Diff presence.Diff
+
+	// Name, Data and UserID are the event's. UserID is set for client events
+	// on presence channels.
+	Name, Data, UserID string
+	// Except is the socket that does not get the event; empty: everybody does.
+	Except protocol.SocketID
+
+	// frame is the event, encoded by the node that publishes it, for itself.
+	frame protocol.Frame
+}
+
+// An Occupant is a socket on a place.
+type Occupant struct {
+	Socket protocol.SocketID
+	// Member is who the socket speaks for on a presence channel; zero elsewhere.
+	Member protocol.Member
+	// MaxMembers bounds the distinct users of the place; 0: no bound.
+	MaxMembers int
+}
+
+// A Snapshot is a place's state at a Position, that position included.
+type Snapshot struct {
+	Position Position
+	Members  []protocol.Member // in order of joining; empty off presence channels
+}
+
+// A Broker gives what happens on a place one order, for all nodes. Methods may
+// be called concurrently. The suite brokertest holds every broker to this.
+//
+// An error other than ErrFull means that the broker could not be asked, or did
+// not answer before ctx ended; the call may have taken effect all the same.
+type Broker interface {
+	// Publish orders e among what happens on its place and hands it to every
+	// node that holds the place, this one included. A place that nobody holds
+	// takes the event and gives it to nobody.
+	Publish(ctx context.Context, e Envelope) (Position, error)
+
+	// Enter puts occupants on p: all, or none and an error. The first of this
+	// node makes the node hold the place. A user who was not there before is
+	// announced by an Envelope with a Diff. The Snapshot includes the occupants.
+	// An occupant who is on p already is not counted twice.
+	// ErrFull: a user more than MaxMembers.
+	Enter(ctx context.Context, p Place, o ...Occupant) (Snapshot, error)
+
+	// Leave takes occupants off p; one who is not there is passed over. The
+	// user's last socket is announced by an Envelope with a Diff. A broker that
+	// cannot be reached remembers the leave and returns nil.
+	Leave(ctx context.Context, p Place, o ...Occupant) error
+
+	// Run delivers to s until ctx ends. It is called once. Before it, the other
+	// methods answer ErrUnavailable.
+	Run(ctx context.Context, s Sink) error
+}
+
+// Questions are what can be asked of a broker about all nodes at once. An
+// answer is complete, or an error.
+type Questions interface {
+	// Info counts the sockets and users on p.
+	Info(ctx context.Context, p Place) (ChannelInfo, error)
+	// Members lists the users on a presence channel, in order of joining.
+	Members(ctx context.Context, p Place) ([]protocol.Member, error)
+	// Occupied lists the places of an app that have a socket and whose channel
+	// begins with prefix, in no order.
+	Occupied(ctx context.Context, app, prefix string) ([]ChannelInfo, error)
+}
+
+// A Sink is told by a broker what happens, place by place in order. Calls for
+// one place never overlap. No method blocks.
+type Sink interface {
+	// Deliver hands over the next envelope of its place.
+	Deliver(e Envelope)
+	// Gap says that envelopes of p were lost and what its state is now.
+	Gap(p Place, now Snapshot)
+	// State says whether the broker can be reached: nil, or why not.
+	State(err error)
+}
+
+// LocalBroker marks a Broker whose calls never wait for anything outside this
+// process, so that the hub may make them on the goroutine that reads a socket.
+type LocalBroker interface {
+	Broker
+	Local()
+}
+
+var (
+	// ErrFull says that a presence channel has no place for one more user.
+	ErrFull = errors.New("channels: the presence channel is full")
+	// ErrUnavailable says that the broker cannot be reached now; ask again.
+	ErrUnavailable = errors.New("channels: the broker is not available")
+)

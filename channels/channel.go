@@ -1,0 +1,336 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"hark/presence"
+	"hark/protocol"
+)
+
+// EventGap tells a channel that events on it may be missing at this point, so
+// that an application can fetch its state anew. Its data is {}.
+const EventGap = "hark:gap"
+
+// entryOverhead is what an entry counts for beside its frame, in bytes.
+const entryOverhead = 64
+
+// A Channel is a place as this node holds it: who is subscribed here, what
+// waits to be sent to them, and, on presence channels, who is there anywhere.
+// It exists while this node has a subscription on it, or one under way.
+type Channel struct {
+	// Static after construction.
+	place Place
+	kind  protocol.Kind
+	bound int // bytes of an entry list; Config.EntryList
+
+	refs int // subscriptions, those under way included; guarded by the registry shard
+
+	// mu is the publish lock: whatever is appended to the entry lists is
+	// appended to all of them under it, so every subscriber sees one order.
+	mu sync.Mutex
+	// Guarded by mu.
+	opened    bool     // a Snapshot has arrived: roster and position are right
+	position  Position // of what was delivered last
+	roster    presence.Roster
+	waiting   []waitingJoin  // subscriptions ahead of position
+	feeds     []*feed        // one a flusher, nil where nobody was subscribed yet
+	succeeded protocol.Frame // a presence channel's, for the next joiner; zero: to be encoded
+	reserved  int            // bytes promised to publishers
+	room      chan struct{}  // closed when a list has become shorter; nil: nobody waits
+	gapped    bool           // the lists end with a hark:gap
+}
+
+// A waitingJoin is a subscription that the broker has ordered at a position
+// which this node has not reached yet.
+type waitingJoin struct {
+	sub *Subscription
+	at  Position
+}
+
+func (h *Hub) newChannel(p Place) *Channel {
+	return &Channel{
+		place: p,
+		kind:  protocol.KindOf(p.Channel),
+		bound: h.config.EntryList,
+		feeds: make([]*feed, len(h.flushers)),
+	}
+}
+
+// errStale answers a join whose Snapshot is older than what was delivered
+// meanwhile: enter again.
+var errStale = errors.New("channels: the snapshot is older than what was delivered")
+
+// join makes sub a subscriber from here on. Its first frame is
+// subscription_succeeded, with the members as they are at this point of the
+// order; what comes after it in the lists reaches it too.
+func (c *Channel) join(sub *Subscription, s Snapshot) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.openLocked(s); err != nil {
+		return err
+	}
+	if c.position.behind(s.Position) {
+		c.waiting = append(c.waiting, waitingJoin{sub, s.Position})
+		return nil
+	}
+	c.insertLocked(sub)
+	return nil
+}
+
+// openLocked takes the first Snapshot as the state of the place, unless a
+// member came or went since it was taken.
+func (c *Channel) openLocked(s Snapshot) error {
+	if c.opened {
+		return nil
+	}
+	if c.position != (Position{}) && s.Position.behind(c.position) {
+		c.position = Position{}
+		return errStale
+	}
+	c.opened = true
+	c.position = s.Position
+	for _, m := range s.Members {
+		c.roster.Apply(presence.AddedDiff(m))
+	}
+	return nil
+}
+
+func (c *Channel) insertLocked(sub *Subscription) {
+	f := c.feeds[sub.socket.flusher.index]
+	if f == nil {
+		f = &feed{channel: c, flusher: sub.socket.flusher}
+		c.feeds[sub.socket.flusher.index] = f
+	}
+	f.joined++
+	sub.joined.Store(true)
+	f.appendLocked(entry{kind: entryJoin, sub: sub, frame: c.succeededLocked()})
+}
+
+func (c *Channel) succeededLocked() protocol.Frame {
+	if !c.kind.IsPresence() {
+		return protocol.SubscriptionSucceeded(c.place.Channel).Frame()
+	}
+	if c.succeeded.IsZero() {
+		c.succeeded = protocol.PresenceSucceeded(c.place.Channel, c.roster.All(), c.roster.Len()).Frame()
+	}
+	return c.succeeded
+}
+
+// leave ends what join began. Frames that are in the list already still reach
+// the socket; nothing that is appended later does.
+func (c *Channel) leave(sub *Subscription) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !sub.joined.Swap(false) {
+		for i, w := range c.waiting {
+			if w.sub == sub {
+				c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
+				return
+			}
+		}
+		return
+	}
+	f := c.feeds[sub.socket.flusher.index]
+	f.joined--
+	f.appendLocked(entry{kind: entryLeave, sub: sub})
+}
+
+// deliver takes the next envelope of the place. except is the subscription of
+// e.Except, if that socket is on this node.
+func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
+	frame := e.frame
+	if frame.IsZero() {
+		frame = e.encode()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opened {
+		// Nobody here can hear it yet. A change of members makes a Snapshot
+		// stale that was taken before it.
+		if !e.Diff.IsZero() {
+			c.position = e.Position
+		}
+		return
+	}
+	if e.Position.Epoch == c.position.Epoch && !c.position.behind(e.Position) {
+		return // the Snapshot that opened the channel includes it
+	}
+	c.position = e.Position
+	switch {
+	case !e.Diff.IsZero():
+		// A member's coming or going is small and is never dropped: a roster
+		// that is wrong once is wrong for ever.
+		c.roster.Apply(e.Diff)
+		c.succeeded = protocol.Frame{}
+		c.appendLocked(entry{kind: entryFrame, frame: frame})
+	case c.fullLocked(0, len(frame.Wire())):
+		counters.Dropped(DropListFull, 1)
+		c.gapLocked()
+	default:
+		c.gapped = false
+		c.appendLocked(entry{kind: entryFrame, frame: frame, sub: except})
+	}
+	c.admitLocked()
+}
+
+// gap takes the state of the place after envelopes were lost: members who came
+// or went meanwhile are announced, and the channel is told of the gap.
+func (c *Channel) gap(now Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opened {
+		return
+	}
+	present := make(map[string]protocol.Member, len(now.Members))
+	for _, m := range now.Members {
+		present[m.UserID] = m
+	}
+	gone := make(map[string]bool)
+	for m := range c.roster.All() {
+		if _, here := present[m.UserID]; !here {
+			gone[m.UserID] = true
+		}
+		delete(present, m.UserID)
+	}
+	for id := range gone {
+		c.changeLocked(presence.RemovedDiff(id))
+	}
+	for _, m := range now.Members {
+		if _, came := present[m.UserID]; came {
+			c.changeLocked(presence.AddedDiff(m))
+		}
+	}
+	c.position = now.Position
+	c.gapLocked()
+	c.admitLocked()
+}
+
+func (c *Channel) changeLocked(d presence.Diff) {
+	c.roster.Apply(d)
+	c.succeeded = protocol.Frame{}
+	c.appendLocked(entry{kind: entryFrame, frame: diffFrame(c.place.Channel, d)})
+}
+
+// gapLocked tells the subscribers, once until something gets through again,
+// that events are missing here.
+func (c *Channel) gapLocked() {
+	if c.gapped {
+		return
+	}
+	c.gapped = true
+	gap := protocol.Event{Name: EventGap, Channel: c.place.Channel, Data: "{}"}
+	c.appendLocked(entry{kind: entryFrame, frame: gap.Frame()})
+}
+
+// admitLocked inserts the subscriptions whose position has been reached.
+func (c *Channel) admitLocked() {
+	if len(c.waiting) == 0 {
+		return
+	}
+	still := c.waiting[:0]
+	for _, w := range c.waiting {
+		if c.position.behind(w.at) {
+			still = append(still, w)
+		} else {
+			c.insertLocked(w.sub)
+		}
+	}
+	clear(c.waiting[len(still):])
+	c.waiting = still
+}
+
+// appendLocked appends e to the list of every flusher that has subscribers.
+func (c *Channel) appendLocked(e entry) {
+	except := e.sub
+	for _, f := range c.feeds {
+		if f == nil || f.joined == 0 {
+			continue
+		}
+		e.sub = nil
+		if except != nil && except.socket.flusher == f.flusher {
+			e.sub = except
+		}
+		f.appendLocked(e)
+	}
+}
+
+// fullLocked reports whether n more bytes, beside those that are reserved,
+// pass the bound of a list. One event always fits into an empty list.
+func (c *Channel) fullLocked(reserved, n int) bool {
+	for _, f := range c.feeds {
+		if f == nil {
+			continue
+		}
+		if before := f.size + reserved; before > 0 && before+n > c.bound {
+			return true
+		}
+	}
+	return false
+}
+
+// reserve keeps n bytes of the lists for an event about to be published. It
+// waits while they are full; wait false: it answers errWouldWait instead.
+func (c *Channel) reserve(ctx context.Context, n int, wait bool) error {
+	for {
+		c.mu.Lock()
+		if !c.fullLocked(c.reserved, n) {
+			c.reserved += n
+			c.mu.Unlock()
+			return nil
+		}
+		if !wait {
+			c.mu.Unlock()
+			return errWouldWait
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// release gives back what reserve kept.
+func (c *Channel) release(n int) {
+	c.mu.Lock()
+	c.reserved -= n
+	c.roomLocked()
+	c.mu.Unlock()
+}
+
+// roomLocked wakes the publishers that wait for a shorter list.
+func (c *Channel) roomLocked() {
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// behind reports whether p comes before q. A position of another epoch, or
+// none, does.
+func (p Position) behind(q Position) bool {
+	return p.Epoch != q.Epoch || p.Seq < q.Seq
+}
+
+// encode returns the frame that tells a client of e.
+func (e *Envelope) encode() protocol.Frame {
+	if !e.Diff.IsZero() {
+		return diffFrame(e.Place.Channel, e.Diff)
+	}
+	return protocol.Event{Name: e.Name, Channel: e.Place.Channel, Data: e.Data, UserID: e.UserID}.Frame()
+}
+
+func diffFrame(channel string, d presence.Diff) protocol.Frame {
+	if m, ok := d.Added(); ok {
+		return protocol.MemberAdded(channel, m).Frame()
+	}
+	id, _ := d.Removed()
+	return protocol.MemberRemoved(channel, id).Frame()
+}

@@ -1,0 +1,126 @@
+package channels
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"hark/authz"
+	"hark/protocol"
+)
+
+// Config says what a Hub serves and within which bounds. Zero values take the
+// defaults named here.
+type Config struct {
+	// Apps are the tenants; ids, aliases and keys are unique among them.
+	Apps []AppConfig
+	// Broker gives events their order; nil: NewMemory, for a single node. It
+	// must answer Questions too.
+	Broker Broker
+	// Counters is told what operators count; nil: nothing is counted.
+	Counters Counters
+	// Logger gets what an operator should see; nil: nothing is logged.
+	Logger *slog.Logger
+
+	// ActivityTimeout is how long a client may be silent before it is pinged,
+	// in whole seconds; 0: 50 s, below the 60 s after which common proxies cut
+	// idle connections. Clients are told it in connection_established.
+	ActivityTimeout time.Duration
+	// PongWait is how long a pinged client may stay silent before it is closed
+	// with 4201; 0: 30 s.
+	PongWait time.Duration
+	// BrokerTimeout bounds one call of the broker; 0: 2 s.
+	BrokerTimeout time.Duration
+	// Drain is the time over which connections are closed when the hub ends;
+	// 0: 5 s, negative: all at once.
+	Drain time.Duration
+	// Flushers is how many goroutines send to sockets; 0: one a CPU.
+	Flushers int
+	// EntryList bounds what waits to be sent on one place, in bytes per flusher;
+	// 0: 8 MiB. Publishers wait for room.
+	EntryList int
+}
+
+// AppConfig is one tenant.
+type AppConfig struct {
+	// ID is what REST paths name; digits only, or some official SDKs refuse it.
+	ID string
+	// Aliases are further ids that REST paths may use.
+	Aliases []string
+	// Keys are the live pairs, oldest first; at least one.
+	Keys authz.Keys
+	// Limits bound what clients and backends may do; zero fields take the
+	// defaults of Pusher.
+	Limits protocol.Limits
+	// ClientEvents lets clients publish client- events.
+	ClientEvents bool
+	// Disabled refuses connections (4003) and REST requests (403).
+	Disabled bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.Broker == nil {
+		c.Broker = NewMemory()
+	}
+	if c.Counters == nil {
+		c.Counters = noCounters{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.ActivityTimeout = orDefault(c.ActivityTimeout, 50*time.Second)
+	c.PongWait = orDefault(c.PongWait, 30*time.Second)
+	c.BrokerTimeout = orDefault(c.BrokerTimeout, 2*time.Second)
+	c.Drain = orDefault(c.Drain, 5*time.Second)
+	c.Flushers = orDefault(c.Flushers, runtime.GOMAXPROCS(0))
+	c.EntryList = orDefault(c.EntryList, 8<<20)
+	return c
+}
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("channels: "+format, args...)) }
+	if c.ActivityTimeout < time.Second {
+		bad("ActivityTimeout is %v; clients need at least 1s", c.ActivityTimeout)
+	}
+	if c.PongWait < 0 || c.BrokerTimeout < 0 || c.Flushers < 0 || c.EntryList < 0 {
+		bad("PongWait, BrokerTimeout, Flushers and EntryList may not be negative")
+	}
+	if _, ok := c.Broker.(Questions); !ok {
+		bad("the broker %T does not answer Questions", c.Broker)
+	}
+	ids, keys := map[string]bool{}, map[string]bool{}
+	for _, app := range c.Apps {
+		for _, id := range append([]string{app.ID}, app.Aliases...) {
+			if id == "" {
+				bad("an app has an empty id or alias")
+			} else if ids[id] {
+				bad("two apps have the id %q", id)
+			}
+			ids[id] = true
+		}
+		if len(app.Keys) == 0 {
+			bad("app %q has no key", app.ID)
+		}
+		for _, k := range app.Keys {
+			switch {
+			case k.Key == "" || k.Secret == "":
+				bad("app %q has an empty key or secret", app.ID)
+			case keys[k.Key]:
+				bad("the key %q is given twice", k.Key)
+			}
+			keys[k.Key] = true
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,36 @@
+package channels
+
+import "hark/protocol"
+
+// Counters is told what an operator counts. Methods are called on hot paths,
+// concurrently: they must not block. A nil Counters in Config counts nothing.
+type Counters interface {
+	// Dropped counts n things that were not carried, and why.
+	Dropped(r DropReason, n int)
+	// Closed counts a connection that the hub closed or refused, by its code.
+	Closed(code protocol.CloseCode)
+	// Listed moves the gauge of the bytes that wait in entry lists.
+	Listed(bytes int)
+}
+
+// A DropReason says why something was not carried.
+type DropReason string
+
+// The reasons. Each names a bound of Config or of an app's limits.
+const (
+	// DropSlow: the connection's outbox was full; it was closed with 4100.
+	DropSlow DropReason = "slow_consumer"
+	// DropListFull: a place's entry list was full; its channel was told hark:gap.
+	DropListFull DropReason = "entry_list_full"
+	// DropRate: a client event over the app's rate; its sender was told 4301.
+	DropRate DropReason = "client_event_rate"
+	// DropUnavailable: the broker did not take it in time; the one who sent it
+	// was told.
+	DropUnavailable DropReason = "broker_unavailable"
+)
+
+type noCounters struct{}
+
+func (noCounters) Dropped(DropReason, int)   {}
+func (noCounters) Closed(protocol.CloseCode) {}
+func (noCounters) Listed(int)                {}

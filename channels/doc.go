@@ -1,0 +1,61 @@
+// Package channels is the heart of Hark: who is connected, who is on which
+// channel, and how what is published gets to them.
+//
+// # The way of a frame
+//
+// A client event, from the socket that sends it to the sockets that get it:
+//
+//	transport            reads a message            Socket.Receive
+//	Socket.handle        what is it?                receive.go
+//	Socket.clientEvent   may it be sent?            receive.go
+//	Hub.publish          is there room?             hub.go
+//	Broker.Publish       which place in the order?  memory.go, redisbroker
+//	sink.Deliver         who here holds the place?  hub.go
+//	Channel.deliver      encode once, append        channel.go
+//	feed.appendLocked    one list a flusher         flusher.go
+//	flusher.run          whose turn is it?          flusher.go
+//	feed.begin           join frames to a batch     flusher.go
+//	feed.step            for every subscriber       flusher.go
+//	Conn.Send            one write                  the transport
+//
+// A trigger by REST enters at App.Trigger and takes the same way from
+// Hub.publish on. A subscription takes it as an entry of the same lists
+// (Socket.enter, Channel.join), so that subscription_succeeded, and every event
+// after it, leave in the order in which they happened.
+//
+// # What holds
+//
+//   - On one channel all subscribers get events, and the comings and goings of
+//     members, in one order: that of the Broker. There is no order between
+//     channels.
+//   - subscription_succeeded is the first that a socket hears of a channel. What
+//     is published after it is neither missing nor there twice.
+//   - A publish that was accepted reaches every subscriber whose connection is
+//     alive and keeps up. What a full list could not take is told to the channel
+//     as hark:gap, and counted.
+//   - A client that reads too slowly is closed with 4100; it costs nobody else
+//     anything but its share of a pass.
+//   - An app's id is part of every key. Apps share nothing.
+//
+// # Who waits for whom
+//
+// Hub.Run owns the flushers (one a CPU), a sweeper for each, and the broker's
+// Run; it returns when they have ended, and with them the readers, drains and
+// lanes that connections started through Hub.Go.
+//
+// Locks, in the order in which they are taken; nothing is called out to under
+// any other:
+//
+//	memoryPlace.mu     Broker.Publish, Enter, Leave; the in-memory broker calls
+//	                   Sink.Deliver under it
+//	registryShard.mu   briefly, nothing is taken under it
+//	socketPart.mu      briefly, nothing is taken under it
+//	Socket.mu          briefly, nothing is taken under it
+//	Channel.mu         the publish lock
+//	flusher.mu         the ready list
+//
+// # Regrets
+//
+// The in-memory broker keeps a roster beside the one that a node keeps of the
+// places it holds. They are the same on a single node.
+package channels

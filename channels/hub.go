@@ -1,0 +1,273 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hark/protocol"
+)
+
+// A Hub serves apps to connections: it knows who is on which channel, and
+// brings what the broker orders to them. Its methods may be called
+// concurrently, before and during Run.
+type Hub struct {
+	// Static after construction.
+	config    Config
+	broker    Broker
+	questions Questions
+	local     bool // the broker never waits
+	apps      map[string]*App
+	byKey     map[string]*App
+	channels  *registry
+	sockets   *sockets
+	flushers  []*flusher
+	born      time.Time
+
+	state  atomic.Int32
+	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
+	ending chan struct{}         // closed when the hub begins to end
+	tasks  tasks                 // readers, drains and lanes
+}
+
+const (
+	stateNew int32 = iota
+	stateRunning
+	stateDraining
+	stateEnded
+)
+
+// New returns a Hub that serves c, or says everything that is wrong with c. It
+// starts nothing: connections are taken from now on, and what they ask for is
+// answered once Run runs.
+func New(c Config) (*Hub, error) {
+	c = c.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	h := &Hub{
+		config:   c,
+		broker:   c.Broker,
+		apps:     make(map[string]*App),
+		byKey:    make(map[string]*App),
+		channels: newRegistry(),
+		sockets:  newSockets(c.Flushers),
+		born:     time.Now(),
+		ending:   make(chan struct{}),
+	}
+	h.questions = c.Broker.(Questions)
+	_, h.local = c.Broker.(LocalBroker)
+	h.tasks.idle.L = &h.tasks.mu
+	for i := range c.Flushers {
+		h.flushers = append(h.flushers, newFlusher(i, c.Counters))
+	}
+	for _, ac := range c.Apps {
+		app := newApp(h, ac)
+		h.apps[ac.ID] = app
+		for _, alias := range ac.Aliases {
+			h.apps[alias] = app
+		}
+		for _, k := range ac.Keys {
+			h.byKey[k.Key] = app
+		}
+	}
+	return h, nil
+}
+
+// App returns the app with an id or alias.
+func (h *Hub) App(id string) (*App, bool) {
+	a, ok := h.apps[id]
+	return a, ok
+}
+
+// AppByKey returns the app that a key belongs to.
+func (h *Hub) AppByKey(key string) (*App, bool) {
+	a, ok := h.byKey[key]
+	return a, ok
+}
+
+// Ready returns nil when clients and backends can be served, or why not.
+func (h *Hub) Ready() error {
+	switch h.state.Load() {
+	case stateNew:
+		return errors.New("starting")
+	case stateRunning:
+	default:
+		return errors.New("shutting down")
+	}
+	if err := h.outage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then closes all connections at a pace (4200, so
+// that clients reconnect at once; idle ones first), tells the broker who has
+// left, and returns when every goroutine of the hub has ended. A broker that
+// fails ends it too; that is the error. It is called once.
+func (h *Hub) Run(ctx context.Context) error {
+	if !h.state.CompareAndSwap(stateNew, stateRunning) {
+		return errors.New("channels: Hub.Run may be called once")
+	}
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var owned sync.WaitGroup
+	failed := make(chan error, 1)
+	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
+	for _, f := range h.flushers {
+		owned.Go(func() { f.run(inner) })
+		owned.Go(func() { h.sweep(inner, f.index) })
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("channels: the broker ended: %w", err)
+	}
+	h.state.Store(stateDraining)
+	close(h.ending)
+	h.drain()
+	h.tasks.wait()
+	stop()
+	owned.Wait()
+	h.state.Store(stateEnded)
+	return err
+}
+
+// drainStep is how often a drain closes another lot of connections.
+const drainStep = 100 * time.Millisecond
+
+// drain closes the connections over Config.Drain, idle ones first. 4200 makes
+// clients come back at once, and no client backs off or adds jitter, so only
+// the pace here keeps the other nodes from being stormed.
+func (h *Hub) drain() {
+	all := h.sockets.list()
+	idlestFirst(all)
+	lots := max(int(h.config.Drain/drainStep), 1)
+	for i := range lots {
+		if i > 0 {
+			time.Sleep(drainStep)
+		}
+		for _, s := range all[len(all)*i/lots : len(all)*(i+1)/lots] {
+			s.close(protocol.CloseReconnect, "The server is restarting")
+		}
+		if len(all) == 0 {
+			return
+		}
+	}
+}
+
+// Go runs f on a goroutine that Run waits for. It returns false, and does not
+// run f, once the hub has ended. f must end soon after its connection does.
+func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
+
+// publish gives e to the broker. Where this node has subscribers it first waits
+// for room in their lists; wait false: it answers errWouldWait instead.
+func (h *Hub) publish(ctx context.Context, e Envelope, wait bool) error {
+	if c := h.channels.find(e.Place); c != nil {
+		e.frame = e.encode()
+		n := len(e.frame.Wire()) + entryOverhead
+		if err := c.reserve(ctx, n, wait); err != nil {
+			return err
+		}
+		defer c.release(n)
+	}
+	if !h.local {
+		var cancel context.CancelFunc
+		ctx, cancel = h.brokerContext(ctx)
+		defer cancel()
+	}
+	_, err := h.broker.Publish(ctx, e)
+	return err
+}
+
+// brokerContext bounds one call of the broker.
+func (h *Hub) brokerContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, h.config.BrokerTimeout, ErrUnavailable)
+}
+
+// now is the time since the hub was made, in nanoseconds; it never goes back.
+func (h *Hub) now() int64 { return int64(time.Since(h.born)) }
+
+// A sink is the Hub as its broker sees it.
+type sink Hub
+
+// Deliver hands an envelope to the channel it belongs to, if anybody here is
+// on it.
+func (k *sink) Deliver(e Envelope) {
+	h := (*Hub)(k)
+	c := h.channels.find(e.Place)
+	if c == nil {
+		return
+	}
+	var except *Subscription
+	if e.Except != "" {
+		if s := h.sockets.find(e.Except); s != nil {
+			except = s.subscription(c)
+		}
+	}
+	c.deliver(e, except, h.config.Counters)
+}
+
+// Gap hands a place's state over after envelopes were lost.
+func (k *sink) Gap(p Place, now Snapshot) {
+	if c := (*Hub)(k).channels.find(p); c != nil {
+		c.gap(now)
+	}
+}
+
+// State notes whether the broker can be reached.
+func (k *sink) State(err error) {
+	if err == nil {
+		k.outage.Store(nil)
+	} else {
+		k.outage.Store(&err)
+	}
+}
+
+// tasks are goroutines that come and go with connections, and that a hub waits
+// for when it ends.
+type tasks struct {
+	mu   sync.Mutex
+	idle sync.Cond
+	// Guarded by mu.
+	n     int
+	ended bool
+}
+
+func (t *tasks) start(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return false
+	}
+	t.n++
+	go func() {
+		defer t.done()
+		f()
+	}()
+	return true
+}
+
+func (t *tasks) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n--
+	if t.n == 0 {
+		t.idle.Broadcast()
+	}
+}
+
+// wait returns when no task runs, and lets none start from then on.
+func (t *tasks) wait() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.n > 0 {
+		t.idle.Wait()
+	}
+	t.ended = true
+}

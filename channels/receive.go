@@ -1,0 +1,243 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"hark/protocol"
+)
+
+// Receive takes one message from the client. What is wrong with it is answered
+// to the client; the connection stays open but for text that is not UTF-8 and
+// for a message over the limit. b is the caller's again when Receive returns.
+// It waits when the client has asked for more than it may have under way.
+//
+//	Receive
+//	├─ subscribe     check, then lane: Broker.Enter, Channel.join
+//	├─ unsubscribe   lane: Channel.leave, Broker.Leave
+//	└─ clientEvent   check, then Hub.publish
+func (s *Socket) Receive(b []byte) {
+	s.Alive()
+	if len(b) > s.MessageLimit() {
+		s.close(protocol.CloseTooBig, "")
+		return
+	}
+	if !utf8.Valid(b) {
+		s.close(protocol.CloseInvalidPayload, "")
+		return
+	}
+	m, err := protocol.Decode(b)
+	if err == nil {
+		err = s.handle(m)
+	}
+	if wrong, ok := errors.AsType[*protocol.Error](err); ok {
+		s.fail(wrong)
+	} else if refused, ok := errors.AsType[*protocol.Rejection](err); ok {
+		s.send(protocol.Join(refused.Frames()...))
+	}
+}
+
+// handle carries out one message. The error is a *protocol.Error or a
+// *protocol.Rejection, for the client.
+func (s *Socket) handle(m protocol.Message) error {
+	switch m.Name {
+	case protocol.EventPing:
+		s.send(pongFrame)
+		return nil
+	case protocol.EventPong:
+		return nil
+	case protocol.EventSubscribe:
+		return s.subscribe(m)
+	case protocol.EventUnsubscribe:
+		return s.unsubscribe(m)
+	}
+	if protocol.IsClientEvent(m.Name) {
+		return s.clientEvent(m)
+	}
+	return protocol.UnsupportedEvent(m.Name)
+}
+
+func (s *Socket) subscribe(m protocol.Message) error {
+	request, err := protocol.ParseSubscribe(m.Data)
+	if err != nil {
+		return err
+	}
+	occupant, err := s.check(request)
+	if err != nil {
+		return err
+	}
+	c := s.hub.channels.hold(s.app.place(request.Channel), s.hub.newChannel)
+	sub := &Subscription{socket: s, channel: c, occupant: occupant}
+	s.mu.Lock()
+	if s.subs == nil {
+		s.subs = make(map[string]*Subscription, 1)
+	}
+	s.subs[request.Channel] = sub
+	s.mu.Unlock()
+	s.do(request.Channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
+	return nil
+}
+
+// check decides whether the client may subscribe, and as whom. The order of
+// the checks decides which of several faults is told.
+func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
+	limits := s.app.config.Limits
+	s.mu.Lock()
+	n, existing := len(s.subs), s.subs[r.Channel] != nil
+	s.mu.Unlock()
+	if n >= limits.Channels && !existing {
+		return Occupant{}, protocol.TooManyChannels(r.Channel, limits.Channels)
+	}
+	if err := protocol.CheckChannel(r.Channel, limits.ChannelName); err != nil {
+		return Occupant{}, err
+	}
+	if existing {
+		return Occupant{}, protocol.ExistingSubscription(r.Channel)
+	}
+	o := Occupant{Socket: s.id}
+	kind := protocol.KindOf(r.Channel)
+	if kind == protocol.ServerToUser {
+		return o, protocol.NotThatUser(r.Channel)
+	}
+	if !kind.NeedsAuth() {
+		return o, nil
+	}
+	if err := s.app.Keys().VerifyChannel(s.id, r); err != nil {
+		return o, err
+	}
+	if !kind.IsPresence() {
+		return o, nil
+	}
+	if !r.HasChannelData {
+		return o, protocol.ChannelDataRequired(r.Channel)
+	}
+	member, err := protocol.ParseMember(r.ChannelData, limits)
+	if refused, ok := errors.AsType[*protocol.Rejection](err); ok {
+		refused.Channel = r.Channel
+		return o, refused
+	}
+	o.Member, o.MaxMembers = member, limits.Members
+	return o, nil
+}
+
+// enter puts the subscription on its channel. An error says that the broker
+// could not be asked: it is called again, since pusher-js would not ask again.
+func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
+	for !s.ended.Load() {
+		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
+		if errors.Is(err, ErrFull) {
+			s.forget(sub)
+			s.send(protocol.Join(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers).Frames()...))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		sub.entered = true
+		if err := sub.channel.join(sub, snapshot); !errors.Is(err, errStale) {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget drops a subscription that was refused after all. One that the client
+// has given up meanwhile is dropped by its leave.
+func (s *Socket) forget(sub *Subscription) {
+	name := sub.channel.place.Channel
+	s.mu.Lock()
+	mine := s.subs[name] == sub
+	if mine {
+		delete(s.subs, name)
+	}
+	s.mu.Unlock()
+	if mine {
+		s.hub.channels.release(sub.channel)
+	}
+}
+
+func (s *Socket) unsubscribe(m protocol.Message) error {
+	name, err := protocol.ParseUnsubscribe(m.Data)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	sub := s.subs[name]
+	delete(s.subs, name)
+	s.mu.Unlock()
+	if sub != nil {
+		s.leave(sub)
+	}
+	return nil
+}
+
+// leave takes a subscription off its channel, after what was asked for there
+// before. The socket has forgotten it already.
+func (s *Socket) leave(sub *Subscription) {
+	s.do(sub.channel.place.Channel, func(ctx context.Context, _ bool) error {
+		sub.channel.leave(sub)
+		s.hub.channels.release(sub.channel)
+		if !sub.entered {
+			return nil
+		}
+		if err := s.hub.broker.Leave(ctx, sub.channel.place, sub.occupant); err != nil {
+			s.hub.config.Counters.Dropped(DropUnavailable, 1)
+		}
+		return nil
+	})
+}
+
+func (s *Socket) clientEvent(m protocol.Message) error {
+	user, err := s.checkClientEvent(m)
+	if err != nil {
+		return err
+	}
+	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id}
+	s.do(m.Channel, func(ctx context.Context, wait bool) error {
+		err := s.hub.publish(ctx, e, wait)
+		if err == nil || !wait {
+			return err
+		}
+		s.hub.config.Counters.Dropped(DropUnavailable, 1)
+		s.fail(&protocol.Error{Message: "Client event " + m.Name + " was not delivered, send it again later"})
+		return nil
+	})
+	return nil
+}
+
+// checkClientEvent decides whether a client event may be published, and in
+// whose name: the sender's word on that is never taken.
+func (s *Socket) checkClientEvent(m protocol.Message) (user string, err error) {
+	limits := s.app.config.Limits
+	if m.Channel == "" || !m.HasData {
+		return "", protocol.InvalidClientEvent()
+	}
+	if !s.app.config.ClientEvents {
+		return "", protocol.ClientEventsDisabled()
+	}
+	kind := protocol.KindOf(m.Channel)
+	if !kind.AllowsClientEvents() {
+		return "", protocol.ClientEventKind()
+	}
+	s.mu.Lock()
+	sub := s.subs[m.Channel]
+	s.mu.Unlock()
+	if sub == nil || !sub.joined.Load() {
+		return "", protocol.ClientEventNotSubscribed(m.Channel)
+	}
+	if err := protocol.CheckEvent(m.Name, limits.EventName); err != nil {
+		return "", err
+	}
+	if len(m.Data) > limits.EventData {
+		return "", protocol.ClientEventData(limits.EventData)
+	}
+	if !s.bucket.take(s.hub.now()) {
+		s.hub.config.Counters.Dropped(DropRate, 1)
+		return "", protocol.ClientEventRate(limits.ClientEvents)
+	}
+	if kind.IsPresence() {
+		user = sub.occupant.Member.UserID
+	}
+	return user, nil
+}

@@ -1,0 +1,153 @@
+package channels
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"hark/protocol"
+)
+
+// A ConnectRequest is what a client said when it connected, in its URL.
+type ConnectRequest struct {
+	// Key names the app, by any of its live keys.
+	Key string
+	// Protocol and Version are the query parameters protocol and version;
+	// HasProtocol tells an absent protocol from an empty one.
+	Protocol    string
+	HasProtocol bool
+	Version     string
+}
+
+// A Socket is one connection of a client. The transport that made it calls
+// Receive and Alive from one goroutine at a time, and End once at the end.
+type Socket struct {
+	// Static after construction.
+	id      protocol.SocketID
+	app     *App
+	hub     *Hub
+	conn    Conn
+	flusher *flusher
+	version int // of the protocol
+
+	heard atomic.Int64 // Hub.now when something was received last
+	held  atomic.Bool  // Receive waits: no further messages are read
+	ended atomic.Bool
+
+	slot   int   // guarded by its socketPart
+	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
+
+	bucket bucket // for client events; owned by Receive
+
+	mu sync.Mutex
+	// Guarded by mu.
+	subs  map[string]*Subscription // by channel, those under way included
+	lanes *lanes                   // nil until something had to wait
+}
+
+// Connect takes a connection in. It returns nil if it refuses it: then the
+// client has been sent a pusher:error and the Conn is closed with its code,
+// after the transport's handshake has succeeded, since browsers cannot read a
+// failed one. Otherwise connection_established has been sent.
+func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
+	app, version, err := h.admit(r)
+	if err != nil {
+		_ = c.Send(protocol.Join(err.Frame())) // the Close says it too
+		h.config.Counters.Closed(err.Code)
+		c.Close(err.Code, err.Message)
+		return nil
+	}
+	s := &Socket{app: app, hub: h, conn: c, version: version}
+	for s.id == "" || h.sockets.find(s.id) != nil {
+		s.id = protocol.NewSocketID()
+	}
+	s.flusher = h.flushers[h.sockets.part(s.id)]
+	s.bucket.fill(app.config.Limits.ClientEvents)
+	s.Alive()
+	s.send(protocol.Join(protocol.ConnectionEstablished(s.id, h.config.ActivityTimeout).Frame()))
+	h.sockets.add(s)
+	if h.state.Load() >= stateDraining {
+		s.close(protocol.CloseReconnect, "The server is restarting") // the drain may not have seen it
+	}
+	return s
+}
+
+// admit decides whether a connection may come in, and counts it if so. A code
+// of 42xx would make a refused client try again without a pause.
+func (h *Hub) admit(r ConnectRequest) (*App, int, *protocol.Error) {
+	if h.state.Load() >= stateDraining {
+		return nil, 0, protocol.NewError(protocol.CloseOverCapacity)
+	}
+	app, ok := h.byKey[r.Key]
+	if !ok {
+		return nil, 0, protocol.UnknownApp(r.Key)
+	}
+	if app.Disabled() {
+		return nil, 0, protocol.NewError(protocol.CloseAppDisabled)
+	}
+	version, err := protocol.CheckVersion(r.Protocol, r.Version, r.HasProtocol)
+	if wrong, ok := errors.AsType[*protocol.Error](err); ok {
+		return nil, 0, wrong
+	}
+	if refusal := app.connect(); refusal != nil {
+		return nil, 0, refusal
+	}
+	return app, version, nil
+}
+
+// ID returns the socket's id, which backends use to leave it out of an event.
+func (s *Socket) ID() protocol.SocketID { return s.id }
+
+// MessageLimit is how many bytes one message from the client may have.
+func (s *Socket) MessageLimit() int { return s.app.config.Limits.Message }
+
+// Alive notes that something was received that is not a message, such as a
+// ping frame of the transport.
+func (s *Socket) Alive() { s.heard.Store(s.hub.now()) }
+
+// End says that the connection has ended. It takes the socket off all its
+// channels.
+func (s *Socket) End() {
+	if s.ended.Swap(true) {
+		return
+	}
+	s.hub.sockets.remove(s)
+	s.app.connections.Add(-1)
+	s.mu.Lock()
+	subs := s.subs
+	s.subs = nil
+	s.mu.Unlock()
+	for _, sub := range subs {
+		s.leave(sub)
+	}
+}
+
+// send gives the client frames that only it gets, or that a flusher joined.
+func (s *Socket) send(b protocol.Batch) {
+	if err := s.conn.Send(b); errors.Is(err, ErrSlow) {
+		s.hub.config.Counters.Dropped(DropSlow, b.Len())
+		s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
+	}
+}
+
+// fail tells the client what was wrong with what it sent.
+func (s *Socket) fail(e *protocol.Error) { s.send(protocol.Join(e.Frame())) }
+
+// close ends the connection with a code; "" takes the code's own reason.
+func (s *Socket) close(code protocol.CloseCode, reason string) {
+	if reason == "" {
+		reason = code.Reason()
+	}
+	s.hub.config.Counters.Closed(code)
+	s.conn.Close(code, reason)
+}
+
+// subscription returns the socket's subscription on c, or nil.
+func (s *Socket) subscription(c *Channel) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub := s.subs[c.place.Channel]; sub != nil && sub.channel == c {
+		return sub
+	}
+	return nil
+}
