@@ -31,7 +31,8 @@ type Channel struct {
 	// appended to all of them under it, so every subscriber sees one order.
 	mu sync.Mutex
 	// Guarded by mu.
-	opened    bool     // a Snapshot has arrived: roster and position are right
+	opened    bool     // roster and position are right
+	joined    int      // subscribers here
 	position  Position // of what was delivered last
 	roster    presence.Roster
 	waiting   []waitingJoin  // subscriptions ahead of position
@@ -79,8 +80,8 @@ func (c *Channel) join(sub *Subscription, s Snapshot) error {
 	return nil
 }
 
-// openLocked takes the first Snapshot as the state of the place, unless a
-// member came or went since it was taken.
+// openLocked takes the Snapshot of the first to come as the state of the place,
+// unless a member came or went since it was taken.
 func (c *Channel) openLocked(s Snapshot) error {
 	if c.opened {
 		return nil
@@ -103,6 +104,7 @@ func (c *Channel) insertLocked(sub *Subscription) {
 		f = &feed{channel: c, flusher: sub.socket.flusher}
 		c.feeds[sub.socket.flusher.index] = f
 	}
+	c.joined++
 	f.joined++
 	sub.joined.Store(true)
 	f.appendLocked(entry{kind: entryJoin, sub: sub, frame: c.succeededLocked()})
@@ -133,8 +135,14 @@ func (c *Channel) leave(sub *Subscription) {
 		return
 	}
 	f := c.feeds[sub.socket.flusher.index]
+	c.joined--
 	f.joined--
 	f.appendLocked(entry{kind: entryLeave, sub: sub})
+	if c.joined == 0 && len(c.waiting) == 0 {
+		// The broker may stop telling this node what happens here: whoever comes
+		// next, though under way already, starts from a new Snapshot.
+		c.opened, c.position, c.roster, c.succeeded = false, Position{}, presence.Roster{}, protocol.Frame{}
+	}
 }
 
 // deliver takes the next envelope of the place. except is the subscription of
