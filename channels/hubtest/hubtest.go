@@ -1,5 +1,5 @@
 // Package hubtest runs a Hub in memory for tests: no network, scripted clients,
-// and no time of its own. All of it is for use inside a synctest bubble, where
+// and no time of its own. Clients are for use inside a synctest bubble, where
 // Take knows when everything that can happen has happened.
 package hubtest
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,12 +47,14 @@ func Start(t testing.TB, c channels.Config) *channels.Hub {
 	return h
 }
 
-// Run runs a Hub until the test ends.
+// Run runs a Hub until the test ends. It returns when the hub is ready.
 func Run(t testing.TB, h *channels.Hub) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	synctest.Wait()
+	for h.Ready() != nil {
+		runtime.Gosched()
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
