@@ -29,6 +29,17 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
+func TestReconnectString(t *testing.T) {
+	for r, want := range map[protocol.Reconnect]string{
+		protocol.Never: "never", protocol.AfterBackoff: "after backoff",
+		protocol.Immediately: "immediately", protocol.OverTLS: "over TLS",
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("String of %d = %q, want %q", r, got, want)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	codes := []protocol.CloseCode{
 		protocol.CloseNormal, protocol.CloseGoingAway, protocol.CloseProtocolError, protocol.CloseUnsupported,

@@ -46,6 +46,7 @@ func TestOfficialTexts(t *testing.T) {
 		{protocol.ChannelDataRequired("presence-x"),
 			"presence-x is a presence channel and subscription must include channel_data"},
 		{protocol.NewError(protocol.CloseOverQuota), "4004 Account over quota"},
+		{protocol.ClientEventData(10240), "Client event rejected: its data exceeds the allowed maximum (10240 bytes)"},
 		{protocol.ClientEventRate(10), "4301 Client event rejected: over the rate limit of 10 per second, send fewer"},
 	} {
 		if got := c.got.Error(); got != c.want {
