@@ -1,7 +1,6 @@
 package channels
 
 import (
-	"context"
 	"errors"
 	"sync"
 
@@ -278,31 +277,19 @@ func (c *Channel) fullLocked(reserved, n int) bool {
 	return false
 }
 
-// reserve keeps n bytes of the lists for an event about to be published. It
-// waits while they are full; wait false: it answers errWouldWait instead.
-func (c *Channel) reserve(ctx context.Context, n int, wait bool) error {
-	for {
-		c.mu.Lock()
-		if !c.fullLocked(c.reserved, n) {
-			c.reserved += n
-			c.mu.Unlock()
-			return nil
-		}
-		if !wait {
-			c.mu.Unlock()
-			return errWouldWait
-		}
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// reserve keeps n bytes of the lists for an event about to be published, or
+// returns a channel that is closed when there may be room.
+func (c *Channel) reserve(n int) (wait <-chan struct{}, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.fullLocked(c.reserved, n) {
+		c.reserved += n
+		return nil, true
 	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room, false
 }
 
 // release gives back what reserve kept.
