@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,7 +19,7 @@ type RESTError struct {
 func (e *RESTError) Error() string { return e.Text }
 
 func badRequest(format string, args ...any) *RESTError {
-	return &RESTError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	return &RESTError{400, fmt.Sprintf(format, args...)}
 }
 
 // A TriggerRequest is one event to publish, all of it checked.
@@ -136,7 +135,7 @@ func (b *triggerBody) request(channels []text, l Limits) (r TriggerRequest, err 
 
 // dataTooLarge has the official words; limit is in bytes.
 func dataTooLarge(limit int) *RESTError {
-	return &RESTError{http.StatusRequestEntityTooLarge, fmt.Sprintf(
+	return &RESTError{413, fmt.Sprintf(
 		"The data content of this event exceeds the allowed maximum (%d bytes). "+
 			"See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info", limit)}
 }
