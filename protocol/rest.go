@@ -51,8 +51,8 @@ func ParseTrigger(body []byte, l Limits) (TriggerRequest, error) {
 	if b.Channels.kind != '[' {
 		return TriggerRequest{}, badRequest("Expected channels parameter to be an array of strings")
 	}
-	if n := b.Channels.count; n == 0 || n > l.TriggerChannels {
-		return TriggerRequest{}, badRequest("Expected channels parameter to name 1 to %d channels, not %d", l.TriggerChannels, n)
+	if err := checkCount("channels", b.Channels.count, l.TriggerChannels); err != nil {
+		return TriggerRequest{}, err
 	}
 	return b.request(b.Channels.items, l)
 }
@@ -73,8 +73,8 @@ func ParseBatch(body []byte, l Limits) (BatchRequest, error) {
 	if b.Batch.kind != '[' {
 		return nil, badRequest("Expected batch parameter to be an array of events")
 	}
-	if n := b.Batch.count; n == 0 || n > l.BatchEvents {
-		return nil, badRequest("Expected batch parameter to hold 1 to %d events, not %d", l.BatchEvents, n)
+	if err := checkCount("batch", b.Batch.count, l.BatchEvents); err != nil {
+		return nil, err
 	}
 	batch := make(BatchRequest, len(b.Batch.items))
 	for i, item := range b.Batch.items {
@@ -85,6 +85,16 @@ func ParseBatch(body []byte, l Limits) (BatchRequest, error) {
 		batch[i] = r
 	}
 	return batch, nil
+}
+
+func checkCount(name string, n, limit int) error {
+	switch {
+	case n == 0:
+		return badRequest("Expected %s parameter to have at least one item", name)
+	case n > limit:
+		return badRequest("Expected %s parameter to have at most %d items, not %d", name, limit, n)
+	}
+	return nil
 }
 
 // triggerBody is the JSON of a trigger, and of one event in a batch, which has no channels.
