@@ -4,11 +4,11 @@
 // Every signature is HMAC-SHA256(secret, string to sign) in lower-case hex. What is signed depends on the use, and every
 // string to sign is built in one file, signature.go:
 //
-//	private, encrypted   socket_id:channel                        [ChannelString], checked by [Keys.VerifyChannel]
+//	private, encrypted   socket_id:channel                        ChannelString, checked by Keys.VerifyChannel
 //	presence             socket_id:channel:channel_data           the same; so is any channel with a channel_data
-//	user                 socket_id::user::user_data               [UserString]
-//	REST request         METHOD\npath\nsorted parameters          [RESTString], checked by [Keys.VerifyREST]
-//	webhook              the raw body                             [SignWebhook], [VerifyWebhook]
+//	user                 socket_id::user::user_data               UserString
+//	REST request         METHOD\npath\nsorted parameters          RESTString, checked by Keys.VerifyREST
+//	webhook              the raw body                             SignWebhook, VerifyWebhook
 //
 // An app may have several live keys, so that a secret can be replaced without a gap: each of [Keys] may sign channels
 // and REST requests. Webhooks are signed with the oldest.

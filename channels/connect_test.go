@@ -243,12 +243,13 @@ func TestConfigFaults(t *testing.T) {
 			{ID: "1", Keys: key},
 			{ID: "2", Aliases: []string{"1"}, Keys: authz.Keys{{Key: "", Secret: "s"}}},
 			{ID: "3"},
+			{ID: "4", Keys: authz.Keys{{Key: "a:b", Secret: "s"}}},
 		},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"ActivityTimeout", `two apps have the id "1"`, `the key "k" is given twice`, "empty key or secret", `app "3" has no key`} {
+	for _, want := range []string{"ActivityTimeout", `two apps have the id "1"`, `the key "k" is given twice`, "empty key or secret", `app "3" has no key`, "colon"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
