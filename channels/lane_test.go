@@ -12,6 +12,7 @@ import (
 
 	"hark/channels"
 	"hark/channels/hubtest"
+	"hark/protocol"
 )
 
 // A remote is the in-memory broker as if it were far away: calls take a while,
@@ -19,7 +20,8 @@ import (
 type remote struct {
 	memory *channels.Memory
 	channels.Questions
-	delay time.Duration
+	delay time.Duration // before a call takes effect
+	reply time.Duration // before the answer to an Enter arrives
 
 	mu    sync.Mutex
 	down  bool
@@ -71,6 +73,7 @@ func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occu
 	if err := r.travel(ctx); err != nil {
 		return channels.Snapshot{}, err
 	}
+	defer time.Sleep(r.reply)
 	return r.memory.Enter(ctx, p, o...)
 }
 
@@ -231,6 +234,32 @@ func TestHangupWhileSubscribing(t *testing.T) {
 		}
 		if balance != 0 {
 			t.Errorf("the watcher believes that ada is still there")
+		}
+	})
+}
+
+// An answer of the broker that is overtaken by what happens meanwhile is not
+// taken for the state of the place, also when the channel has lost its last
+// subscriber in between.
+func TestOvertakenSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, 0)
+		a, b := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		a.Join("presence-x", "ada")
+		time.Sleep(time.Millisecond)
+		a.Take()
+		broker.reply = 100 * time.Millisecond
+		b.Join("presence-x", "bob")
+		time.Sleep(50 * time.Millisecond)
+		elsewhere := channels.Occupant{Socket: "9.9", Member: protocol.Member{UserID: "eve"}}
+		if _, err := broker.memory.Enter(t.Context(), channels.Place{App: hubtest.AppID, Channel: "presence-x"}, elsewhere); err != nil {
+			t.Fatal(err)
+		}
+		a.Unsubscribe("presence-x")
+		time.Sleep(time.Second)
+		got := b.Take()
+		if len(got) != 1 || !strings.Contains(got[0], `[\"bob\",\"eve\"]`) {
+			t.Errorf("bob was told %q, want that eve is there and ada is not", got)
 		}
 	})
 }
