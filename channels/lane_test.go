@@ -244,22 +244,26 @@ func TestHangupWhileSubscribing(t *testing.T) {
 func TestOvertakenSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, broker := startRemote(t, 0)
+		elsewhere := func(socket protocol.SocketID, user string) {
+			place := channels.Place{App: hubtest.AppID, Channel: "presence-x"}
+			o := channels.Occupant{Socket: socket, Member: protocol.Member{UserID: user}}
+			if _, err := broker.memory.Enter(t.Context(), place, o); err != nil {
+				t.Fatal(err)
+			}
+		}
 		a, b := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		elsewhere("9.8", "ada")
 		a.Join("presence-x", "ada")
 		time.Sleep(time.Millisecond)
-		a.Take()
 		broker.reply = 100 * time.Millisecond
 		b.Join("presence-x", "bob")
 		time.Sleep(50 * time.Millisecond)
-		elsewhere := channels.Occupant{Socket: "9.9", Member: protocol.Member{UserID: "eve"}}
-		if _, err := broker.memory.Enter(t.Context(), channels.Place{App: hubtest.AppID, Channel: "presence-x"}, elsewhere); err != nil {
-			t.Fatal(err)
-		}
+		elsewhere("9.9", "eve")
 		a.Unsubscribe("presence-x")
 		time.Sleep(time.Second)
 		got := b.Take()
-		if len(got) != 1 || !strings.Contains(got[0], `[\"bob\",\"eve\"]`) {
-			t.Errorf("bob was told %q, want that eve is there and ada is not", got)
+		if len(got) != 1 || !strings.Contains(got[0], `[\"ada\",\"bob\",\"eve\"]`) {
+			t.Errorf("bob was told %q, want that eve is there too", got)
 		}
 	})
 }
