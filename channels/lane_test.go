@@ -21,9 +21,9 @@ type remote struct {
 	memory *channels.Memory
 	channels.Questions
 	delay time.Duration // before a call takes effect
-	reply time.Duration // before the answer to an Enter arrives
 
 	mu    sync.Mutex
+	reply time.Duration // before the answer to an Enter arrives
 	down  bool
 	calls int // under way
 	most  int // calls that were under way at once
@@ -32,6 +32,12 @@ type remote struct {
 func newRemote(delay time.Duration) *remote {
 	m := channels.NewMemory()
 	return &remote{memory: m, Questions: m, delay: delay}
+}
+
+func (r *remote) setReply(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reply = d
 }
 
 func (r *remote) setDown(down bool) {
@@ -73,7 +79,10 @@ func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occu
 	if err := r.travel(ctx); err != nil {
 		return channels.Snapshot{}, err
 	}
-	defer time.Sleep(r.reply)
+	r.mu.Lock()
+	reply := r.reply
+	r.mu.Unlock()
+	defer time.Sleep(reply)
 	return r.memory.Enter(ctx, p, o...)
 }
 
@@ -255,7 +264,7 @@ func TestOvertakenSnapshot(t *testing.T) {
 		elsewhere("9.8", "ada")
 		a.Join("presence-x", "ada")
 		time.Sleep(time.Millisecond)
-		broker.reply = 100 * time.Millisecond
+		broker.setReply(100 * time.Millisecond)
 		b.Join("presence-x", "bob")
 		time.Sleep(50 * time.Millisecond)
 		elsewhere("9.9", "eve")
