@@ -19,7 +19,8 @@
 // Open to everybody are / /up /live /healthz (alive), /up/{id} (does this app
 // exist?), /ready /readyz /accept-traffic (ready to serve; 503 while not), the
 // paths that probes written for other servers ask for. Websocket upgrades, at
-// any path, are matched before all of this.
+// any path, are matched before all of this, and so are GETs of other paths that
+// end in /app/{key}.
 //
 // Pusher: https://pusher.com/docs/channels/library_auth_reference/rest-api/
 package httpapi
