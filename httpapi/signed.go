@@ -81,34 +81,40 @@ func (h *Handler) verify(c *gin.Context) (*request, error) {
 	return &request{ctx: c.Request.Context(), app: app, channel: c.Param("channel"), params: params, body: body}, nil
 }
 
+// trusted is up to how many bytes memory is set aside for a body that has not
+// come yet, on the word of its header. Who sent it is not known then.
+const trusted = 64 << 10
+
 // readBody reads a body of at most limit bytes. One that says it is longer is
 // not read at all.
 func readBody(r *http.Request, limit int) ([]byte, error) {
-	tooLarge := &protocol.RESTError{Status: http.StatusRequestEntityTooLarge,
-		Text: fmt.Sprintf("The request body exceeds the allowed maximum (%d bytes), send fewer events at a time", limit)}
 	if r.ContentLength > int64(limit) {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
-	if n := r.ContentLength; n >= 0 {
+	if n := r.ContentLength; n >= 0 && n <= trusted {
 		body := make([]byte, n)
 		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, incomplete(err)
+			return nil, errIncomplete
 		}
 		return body, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(min(limit, math.MaxInt-1))+1))
-	if err != nil {
-		return nil, incomplete(err)
-	}
-	if len(body) > limit {
-		return nil, tooLarge
+	switch {
+	case err != nil, int64(len(body)) < r.ContentLength:
+		return nil, errIncomplete
+	case len(body) > limit:
+		return nil, tooLarge(limit)
 	}
 	return body, nil
 }
 
-func incomplete(err error) error {
-	return &protocol.RESTError{Status: http.StatusBadRequest, Text: "The request body could not be read: " + err.Error()}
+func tooLarge(limit int) error {
+	return &protocol.RESTError{Status: http.StatusRequestEntityTooLarge,
+		Text: fmt.Sprintf("The request body exceeds the allowed maximum (%d bytes), send fewer events at a time", limit)}
 }
+
+// errIncomplete does not say why: that would name addresses of the network.
+var errIncomplete = badRequest("The request body could not be read to its end, send it again")
 
 // The header values of answers, made once.
 var (
@@ -138,11 +144,11 @@ func (h *Handler) fail(c *gin.Context, err error) {
 		refuse(c, e.Status, e.Text)
 		return
 	}
+	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
 	text := "Not available now, try again"
 	if e, ok := errors.AsType[*channels.UndeliveredError](err); ok {
 		text = "Not delivered to " + strings.Join(e.Channels, ", ") + "; trigger there again"
 	}
-	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
 	c.Writer.Header().Set("Retry-After", "1")
 	refuse(c, http.StatusServiceUnavailable, text)
 }
