@@ -14,7 +14,8 @@
 //	400  a parameter is missing or wrong      404  no such app or path
 //	401  not signed, or not rightly           405  no such method on this path
 //	403  the app is disabled                  413  the data or the body is too large
-//	503  what the text names did not get the event; a retry may deliver twice
+//	503  what the text names did not get the event; a retry may deliver twice.
+//	     Without Retry-After the event is out and only info is missing.
 //
 // Open to everybody are / /up /live /healthz (alive), /up/{id} (does this app
 // exist?), /ready /readyz /accept-traffic (ready to serve; 503 while not), the

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -14,7 +14,10 @@ import (
 func (h *Handler) trigger(r *request) (any, error) {
 	body := r.body
 	if len(body) == 0 {
-		body = queryBody(r.params)
+		var err error
+		if body, err = queryBody(r.params); err != nil {
+			return nil, err
+		}
 	}
 	t, err := protocol.ParseTrigger(body, r.app.Limits())
 	if err != nil {
@@ -26,9 +29,10 @@ func (h *Handler) trigger(r *request) (any, error) {
 	if t.Info == 0 {
 		return nil, nil
 	}
+	counted := make(counts)
 	states := make(map[string]protocol.ChannelState, len(t.Channels))
 	for _, name := range t.Channels {
-		if states[name], err = state(r, name, t.Info); err != nil {
+		if states[name], err = counted.state(r, name, t.Info); err != nil {
 			return nil, err
 		}
 	}
@@ -37,7 +41,7 @@ func (h *Handler) trigger(r *request) (any, error) {
 
 // queryBody makes a body of the parameters of a query: Pusher takes those of a
 // POST from either.
-func queryBody(params authz.Params) []byte {
+func queryBody(params authz.Params) ([]byte, error) {
 	fields := make(map[string]any)
 	var names []string
 	for _, p := range params {
@@ -53,12 +57,13 @@ func queryBody(params authz.Params) []byte {
 	}
 	body, err := json.Marshal(fields)
 	if err != nil {
-		return nil // not UTF-8: no trigger
+		return nil, badRequest("Invalid parameters in the query string: they must be UTF-8")
 	}
-	return body
+	return body, nil
 }
 
-// triggerBatch serves POST /batch_events.
+// triggerBatch serves POST /batch_events. After an event that a channel did not
+// take, it gets no later one: retrying what the answer names keeps the order.
 func (h *Handler) triggerBatch(r *request) (any, error) {
 	batch, err := protocol.ParseBatch(r.body, r.app.Limits())
 	if err != nil {
@@ -68,6 +73,9 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	asked := protocol.Info(0)
 	for _, t := range batch {
 		asked |= t.Info
+		if slices.Contains(undelivered.Channels, t.Channels[0]) {
+			continue
+		}
 		if err := publish(r, t); err != nil {
 			undelivered.Channels = append(undelivered.Channels, t.Channels...)
 			undelivered.Err = err
@@ -79,9 +87,10 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	if asked == 0 {
 		return nil, nil
 	}
+	counted := make(counts)
 	states := make([]protocol.ChannelState, len(batch))
 	for i, t := range batch {
-		if states[i], err = state(r, t.Channels[0], t.Info); err != nil {
+		if states[i], err = counted.state(r, t.Channels[0], t.Info); err != nil {
 			return nil, err
 		}
 	}
@@ -92,21 +101,34 @@ func publish(r *request, t protocol.TriggerRequest) error {
 	return r.app.Trigger(r.ctx, channels.Trigger{Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID})
 }
 
+// counts are the channels of one request that have been counted, each once.
+type counts map[string]channels.ChannelInfo
+
 // state answers info about a channel that was triggered. user_count is left out
 // where there are no users.
-func state(r *request, name string, info protocol.Info) (protocol.ChannelState, error) {
-	if strings.HasPrefix(name, "#") || !protocol.KindOf(name).IsPresence() {
+func (c counts) state(r *request, name string, info protocol.Info) (protocol.ChannelState, error) {
+	if !protocol.KindOf(name).IsPresence() {
 		info &^= protocol.InfoUserCount
 	}
 	if info == 0 {
 		return protocol.ChannelState{}, nil
 	}
-	now, err := r.app.Channel(r.ctx, name)
-	if err != nil {
-		return protocol.ChannelState{}, err
+	now, ok := c[name]
+	if !ok {
+		var err error
+		if now, err = r.app.Channel(r.ctx, name); err != nil {
+			return protocol.ChannelState{}, &uncountedError{err}
+		}
+		c[name] = now
 	}
 	return describe(now, info), nil
 }
+
+// An uncountedError is why there is no info about what has been delivered.
+type uncountedError struct{ err error }
+
+func (e *uncountedError) Error() string { return "count after a trigger: " + e.err.Error() }
+func (e *uncountedError) Unwrap() error { return e.err }
 
 // describe returns what info asks for.
 func describe(now channels.ChannelInfo, info protocol.Info) protocol.ChannelState {

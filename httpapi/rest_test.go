@@ -176,6 +176,7 @@ func TestRefusals(t *testing.T) {
 		{name: "a plus in the name", path: "/apps/1001/channels/a+b%40", status: 400, answer: `…Invalid channel name "a+b@"`},
 		{name: "decoded once", path: "/apps/1001/channels/a%2540b", status: 400, answer: `…Invalid channel name "a%40b"`},
 		{name: "413 in a batch", path: "/apps/1001/batch_events", body: `{"batch":[{"name":"e","channel":"c","data":"1"},{"name":"e","channel":"c","data":"` + strings.Repeat("d", 10241) + `"}]}`, status: 413, answer: "…batch[1]"},
+		{name: "parameters that are not UTF-8", method: "POST", query: url.Values{"name": {"e"}, "channel": {"c"}, "data": {"\xff"}}, status: 400, answer: "Invalid parameters in the query string: they must be UTF-8\n"},
 		{name: "no body and no parameters", method: "POST", status: 400, answer: "Expected name parameter to be a string\n"},
 		{name: "cache of a channel", path: "/apps/1001/channels/cache-c", query: url.Values{"info": {"cache"}}, status: 400, answer: "…cache"},
 		{name: "subscription_count of all", path: "/apps/1001/channels", query: url.Values{"filter_by_prefix": {"presence-"}, "info": {"subscription_count"}}, status: 400, answer: "…user_count"},
@@ -322,6 +323,6 @@ func TestUnavailable(t *testing.T) {
 		}
 		h := httpapi.New(hub, httpapi.Config{})
 		call{body: `{"name":"e","channels":["a","b"],"data":"1"}`, status: 503, answer: "Not delivered to a, b; trigger there again\n"}.check(t, h)
-		call{path: "/apps/1001/batch_events", body: batch(2), status: 503, answer: "Not delivered to c, c; trigger there again\n"}.check(t, h)
+		call{path: "/apps/1001/batch_events", body: batch(2), status: 503, answer: "Not delivered to c; trigger there again\n"}.check(t, h)
 	})
 }

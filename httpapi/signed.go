@@ -145,6 +145,11 @@ func (h *Handler) fail(c *gin.Context, err error) {
 		return
 	}
 	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
+	if _, ok := errors.AsType[*uncountedError](err); ok {
+		refuse(c, http.StatusServiceUnavailable,
+			"Delivered, but the channels could not be counted: ask for them alone, do not trigger again")
+		return
+	}
 	text := "Not available now, try again"
 	if e, ok := errors.AsType[*channels.UndeliveredError](err); ok {
 		text = "Not delivered to " + strings.Join(e.Channels, ", ") + "; trigger there again"
