@@ -73,10 +73,10 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 		if err := a.hub.publish(ctx, e, true); err != nil {
 			failed.Channels = append(failed.Channels, name)
 			failed.Err = err
+			a.hub.config.Counters.Dropped(dropReason(err), 1)
 		}
 	}
 	if len(failed.Channels) > 0 {
-		a.hub.config.Counters.Dropped(DropUnavailable, len(failed.Channels))
 		return &failed
 	}
 	return nil
@@ -131,5 +131,17 @@ func (a *App) connect() *protocol.Error {
 	return nil
 }
 
-// errWouldWait answers a call that may not wait and would have to.
-var errWouldWait = errors.New("channels: would have to wait")
+var (
+	// errWouldWait answers a call that may not wait and would have to.
+	errWouldWait = errors.New("channels: would have to wait")
+	// errListFull answers a publisher for whom no room was made in time.
+	errListFull = errors.New("channels: too much waits to be sent on the channel")
+)
+
+// dropReason says why an event was not published.
+func dropReason(err error) DropReason {
+	if errors.Is(err, errListFull) {
+		return DropListFull
+	}
+	return DropUnavailable
+}

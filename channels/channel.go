@@ -1,7 +1,6 @@
 package channels
 
 import (
-	"context"
 	"errors"
 	"sync"
 
@@ -31,7 +30,8 @@ type Channel struct {
 	// appended to all of them under it, so every subscriber sees one order.
 	mu sync.Mutex
 	// Guarded by mu.
-	opened    bool     // a Snapshot has arrived: roster and position are right
+	opened    bool     // roster and position are right
+	joined    int      // subscribers here
 	position  Position // of what was delivered last
 	roster    presence.Roster
 	waiting   []waitingJoin  // subscriptions ahead of position
@@ -79,8 +79,8 @@ func (c *Channel) join(sub *Subscription, s Snapshot) error {
 	return nil
 }
 
-// openLocked takes the first Snapshot as the state of the place, unless a
-// member came or went since it was taken.
+// openLocked takes the Snapshot of the first to come as the state of the place,
+// unless a member came or went since it was taken.
 func (c *Channel) openLocked(s Snapshot) error {
 	if c.opened {
 		return nil
@@ -103,6 +103,7 @@ func (c *Channel) insertLocked(sub *Subscription) {
 		f = &feed{channel: c, flusher: sub.socket.flusher}
 		c.feeds[sub.socket.flusher.index] = f
 	}
+	c.joined++
 	f.joined++
 	sub.joined.Store(true)
 	f.appendLocked(entry{kind: entryJoin, sub: sub, frame: c.succeededLocked()})
@@ -133,8 +134,14 @@ func (c *Channel) leave(sub *Subscription) {
 		return
 	}
 	f := c.feeds[sub.socket.flusher.index]
+	c.joined--
 	f.joined--
 	f.appendLocked(entry{kind: entryLeave, sub: sub})
+	if c.joined == 0 && len(c.waiting) == 0 {
+		// The broker may stop telling this node what happens here: whoever comes
+		// next, though under way already, starts from a new Snapshot.
+		c.opened, c.position, c.roster, c.succeeded = false, Position{}, presence.Roster{}, protocol.Frame{}
+	}
 }
 
 // deliver takes the next envelope of the place. except is the subscription of
@@ -270,31 +277,19 @@ func (c *Channel) fullLocked(reserved, n int) bool {
 	return false
 }
 
-// reserve keeps n bytes of the lists for an event about to be published. It
-// waits while they are full; wait false: it answers errWouldWait instead.
-func (c *Channel) reserve(ctx context.Context, n int, wait bool) error {
-	for {
-		c.mu.Lock()
-		if !c.fullLocked(c.reserved, n) {
-			c.reserved += n
-			c.mu.Unlock()
-			return nil
-		}
-		if !wait {
-			c.mu.Unlock()
-			return errWouldWait
-		}
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// reserve keeps n bytes of the lists for an event about to be published, or
+// returns a channel that is closed when there may be room.
+func (c *Channel) reserve(n int) (wait <-chan struct{}, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.fullLocked(c.reserved, n) {
+		c.reserved += n
+		return nil, true
 	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room, false
 }
 
 // release gives back what reserve kept.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"hark/authz"
@@ -116,6 +117,8 @@ func (c Config) validate() error {
 			switch {
 			case k.Key == "" || k.Secret == "":
 				bad("app %q has an empty key or secret", app.ID)
+			case strings.Contains(k.Key, ":"):
+				bad("app %q has a key with a colon, which no signature could name", app.ID)
 			case keys[k.Key]:
 				bad("the key %q is given twice", k.Key)
 			}

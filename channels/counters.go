@@ -20,7 +20,8 @@ type DropReason string
 const (
 	// DropSlow: the connection's outbox was full; it was closed with 4100.
 	DropSlow DropReason = "slow_consumer"
-	// DropListFull: a place's entry list was full; its channel was told hark:gap.
+	// DropListFull: a place's entry list was full. Its publisher was told, or,
+	// where that was not possible, the channel: hark:gap.
 	DropListFull DropReason = "entry_list_full"
 	// DropRate: a client event over the app's rate; its sender was told 4301.
 	DropRate DropReason = "client_event_rate"

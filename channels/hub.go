@@ -166,13 +166,19 @@ func (h *Hub) drain() {
 func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
 
 // publish gives e to the broker. Where this node has subscribers it first waits
-// for room in their lists; wait false: it answers errWouldWait instead.
+// for room in their lists, at most Config.BrokerTimeout; wait false: it answers
+// errWouldWait instead.
 func (h *Hub) publish(ctx context.Context, e Envelope, wait bool) error {
 	if c := h.channels.find(e.Place); c != nil {
 		e.frame = e.encode()
 		n := len(e.frame.Wire()) + entryOverhead
-		if err := c.reserve(ctx, n, wait); err != nil {
-			return err
+		if _, ok := c.reserve(n); !ok {
+			if !wait {
+				return errWouldWait
+			}
+			if err := h.awaitRoom(ctx, c, n); err != nil {
+				return err
+			}
 		}
 		defer c.release(n)
 	}
@@ -183,6 +189,22 @@ func (h *Hub) publish(ctx context.Context, e Envelope, wait bool) error {
 	}
 	_, err := h.broker.Publish(ctx, e)
 	return err
+}
+
+func (h *Hub) awaitRoom(ctx context.Context, c *Channel, n int) error {
+	ctx, cancel := h.brokerContext(ctx)
+	defer cancel()
+	for {
+		room, ok := c.reserve(n)
+		if ok {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return errListFull
+		}
+	}
 }
 
 // brokerContext bounds one call of the broker.

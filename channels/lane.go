@@ -81,7 +81,7 @@ func (l *lanes) add(channel string, t task) {
 	defer l.mu.Unlock()
 	if l.waiting >= lanesWaiting {
 		l.socket.held.Store(true)
-		for l.waiting >= lanesWaiting {
+		for l.waiting >= lanesWaiting && l.running > 0 {
 			l.room.Wait()
 		}
 		l.socket.Alive()

@@ -135,6 +135,7 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 			return err
 		}
 		sub.entered = true
+		sub.occupant.Member.UserInfo = nil // it is in the rosters now
 		if err := sub.channel.join(sub, snapshot); !errors.Is(err, errStale) {
 			return err
 		}
@@ -199,7 +200,7 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 		if err == nil || !wait {
 			return err
 		}
-		s.hub.config.Counters.Dropped(DropUnavailable, 1)
+		s.hub.config.Counters.Dropped(dropReason(err), 1)
 		s.fail(&protocol.Error{Message: "Client event " + m.Name + " was not delivered, send it again later"})
 		return nil
 	})

@@ -42,15 +42,15 @@ func (h *Hub) sweep(ctx context.Context, part int) {
 // It is called by the sweeper of the socket's part.
 func (s *Socket) checkSilence(now int64) {
 	heard := s.heard.Load()
+	if s.held.Load() || heard > s.pinged {
+		s.pinged = 0 // alive; or the hub itself reads no further, which says nothing
+	}
 	switch {
-	case s.held.Load():
-		// The hub reads no further for now; that the client is silent says nothing.
-		s.pinged = 0
-	case now-heard < int64(s.hub.config.ActivityTimeout):
-		s.pinged = 0
 	case s.pinged == 0:
-		s.pinged = now
-		s.ping()
+		if now-heard >= int64(s.hub.config.ActivityTimeout) && !s.held.Load() {
+			s.pinged = now
+			s.ping()
+		}
 	case now-s.pinged >= int64(s.hub.config.PongWait):
 		s.close(protocol.ClosePongNotReceived, "")
 	}

@@ -1,8 +1,6 @@
 package protocol
 
-import (
-	"github.com/go-json-experiment/json"
-)
+import "github.com/go-json-experiment/json"
 
 // A Subscribe is the data of a pusher:subscribe.
 type Subscribe struct {

@@ -1,8 +1,6 @@
 package protocol
 
-import (
-	"github.com/go-json-experiment/json"
-)
+import "github.com/go-json-experiment/json"
 
 // An Event is one message to a client. Data is passed on as it is: the server never looks into it.
 type Event struct {

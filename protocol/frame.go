@@ -130,6 +130,9 @@ func (b Batch) Without(skip ...int) Batch {
 		}
 		rest = rest[end:]
 	}
+	if kept == 0 {
+		return Batch{}
+	}
 	return Batch{wire, kept}
 }
 

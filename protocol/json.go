@@ -93,15 +93,15 @@ func validUTF8(s string) string {
 
 // escapes holds for each byte how many bytes it takes more inside a JSON string: what RFC 8259 §7 says must be escaped
 // and nothing else. < and & are not, and neither are U+2028 and U+2029: what a client gets is what was published.
-var escapes = [256]uint8{'"': 1, '\\': 1, '\b': 1, '\t': 1, '\n': 1, '\f': 1, '\r': 1}
-
-func init() {
+var escapes = func() (more [256]uint8) {
 	for c := range 0x20 {
-		if escapes[c] == 0 {
-			escapes[c] = uint8(len(`\u0000`) - 1)
-		}
+		more[c] = uint8(len(`\u0000`) - 1)
 	}
-}
+	for _, c := range "\"\\\b\t\n\f\r" {
+		more[c] = 1
+	}
+	return more
+}()
 
 // quotedLen returns the length of s, which must be valid UTF-8, as a JSON string.
 func quotedLen(s string) int {

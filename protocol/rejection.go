@@ -1,8 +1,6 @@
 package protocol
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // The types of a [Rejection]. pusher-js knows AuthError, the others are ours.
 const (

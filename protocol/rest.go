@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,7 +19,7 @@ type RESTError struct {
 func (e *RESTError) Error() string { return e.Text }
 
 func badRequest(format string, args ...any) *RESTError {
-	return &RESTError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	return &RESTError{400, fmt.Sprintf(format, args...)}
 }
 
 // A TriggerRequest is one event to publish, all of it checked.
@@ -51,8 +50,8 @@ func ParseTrigger(body []byte, l Limits) (TriggerRequest, error) {
 	if b.Channels.kind != '[' {
 		return TriggerRequest{}, badRequest("Expected channels parameter to be an array of strings")
 	}
-	if n := b.Channels.count; n == 0 || n > l.TriggerChannels {
-		return TriggerRequest{}, badRequest("Expected channels parameter to name 1 to %d channels, not %d", l.TriggerChannels, n)
+	if err := checkCount("channels", b.Channels.count, l.TriggerChannels); err != nil {
+		return TriggerRequest{}, err
 	}
 	return b.request(b.Channels.items, l)
 }
@@ -73,8 +72,8 @@ func ParseBatch(body []byte, l Limits) (BatchRequest, error) {
 	if b.Batch.kind != '[' {
 		return nil, badRequest("Expected batch parameter to be an array of events")
 	}
-	if n := b.Batch.count; n == 0 || n > l.BatchEvents {
-		return nil, badRequest("Expected batch parameter to hold 1 to %d events, not %d", l.BatchEvents, n)
+	if err := checkCount("batch", b.Batch.count, l.BatchEvents); err != nil {
+		return nil, err
 	}
 	batch := make(BatchRequest, len(b.Batch.items))
 	for i, item := range b.Batch.items {
@@ -85,6 +84,16 @@ func ParseBatch(body []byte, l Limits) (BatchRequest, error) {
 		batch[i] = r
 	}
 	return batch, nil
+}
+
+func checkCount(name string, n, limit int) error {
+	switch {
+	case n == 0:
+		return badRequest("Expected %s parameter to have at least one item", name)
+	case n > limit:
+		return badRequest("Expected %s parameter to have at most %d items, not %d", name, limit, n)
+	}
+	return nil
 }
 
 // triggerBody is the JSON of a trigger, and of one event in a batch, which has no channels.
@@ -126,7 +135,7 @@ func (b *triggerBody) request(channels []text, l Limits) (r TriggerRequest, err 
 
 // dataTooLarge has the official words; limit is in bytes.
 func dataTooLarge(limit int) *RESTError {
-	return &RESTError{http.StatusRequestEntityTooLarge, fmt.Sprintf(
+	return &RESTError{413, fmt.Sprintf(
 		"The data content of this event exceeds the allowed maximum (%d bytes). "+
 			"See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info", limit)}
 }

@@ -1,5 +1,5 @@
 // Package hubtest runs a Hub in memory for tests: no network, scripted clients,
-// and no time of its own. All of it is for use inside a synctest bubble, where
+// and no time of its own. Clients are for use inside a synctest bubble, where
 // Take knows when everything that can happen has happened.
 package hubtest
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,11 +47,14 @@ func Start(t testing.TB, c channels.Config) *channels.Hub {
 	return h
 }
 
-// Run runs a Hub until the test ends.
+// Run runs a Hub until the test ends. It returns when the hub is ready.
 func Run(t testing.TB, h *channels.Hub) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
+	for h.Ready() != nil {
+		runtime.Gosched()
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -69,6 +73,7 @@ type Client struct {
 	code     protocol.CloseCode
 	reason   string
 	slow     bool
+	ended    chan struct{} // closed when the connection has ended
 }
 
 // Connect connects a client of the app that Config serves, and takes its
@@ -85,8 +90,14 @@ func Connect(t testing.TB, h *channels.Hub) *Client {
 
 // Dial connects a client, or lets it be refused.
 func Dial(t testing.TB, h *channels.Hub, r channels.ConnectRequest) *Client {
-	c := &Client{t: t}
+	c := &Client{t: t, ended: make(chan struct{})}
 	c.socket = h.Connect(c, r)
+	if c.socket != nil {
+		h.Go(func() {
+			<-c.ended
+			c.socket.End()
+		})
+	}
 	return c
 }
 
@@ -99,7 +110,7 @@ func (c *Client) Send(b protocol.Batch) error {
 		return channels.ErrClosed
 	case c.slow:
 		c.code, c.reason = protocol.CloseOverCapacity, "slow"
-		go c.socket.End()
+		close(c.ended)
 		return channels.ErrSlow
 	}
 	for text := range b.All() {
@@ -116,9 +127,7 @@ func (c *Client) Close(code protocol.CloseCode, reason string) {
 		return
 	}
 	c.code, c.reason = code, reason
-	if c.socket != nil {
-		go c.socket.End()
-	}
+	close(c.ended)
 }
 
 // StopReading makes the client's outbox pass its bound at the next Send.

@@ -1,0 +1,28 @@
+// Package authz answers "who is this, and may they?" for everything that is signed with an app's secret. It knows
+// nothing of sockets or HTTP handlers: texts and values in, yes or a documented no out.
+//
+// Every signature is HMAC-SHA256(secret, string to sign) in lower-case hex. What is signed depends on the use, and every
+// string to sign is built in one file, signature.go:
+//
+//	private, encrypted   socket_id:channel                        ChannelString, checked by Keys.VerifyChannel
+//	presence             socket_id:channel:channel_data           the same; so is any channel with a channel_data
+//	user                 socket_id::user::user_data               UserString
+//	REST request         METHOD\npath\nsorted parameters          RESTString, checked by Keys.VerifyREST
+//	webhook              the raw body                             SignWebhook, VerifyWebhook
+//
+// An app may have several live keys, so that a secret can be replaced without a gap: each of [Keys] may sign channels
+// and REST requests. Webhooks are signed with the oldest.
+//
+// What holds:
+//   - Closed by default: no key, an empty secret, a text that cannot be read, all mean no.
+//   - Signatures cover exact bytes. channel_data and user_data are signed as they were received and never parsed or
+//     encoded again; REST parameters are signed decoded, as the official verifier does.
+//   - Signatures are compared in constant time.
+//   - An error's text is meant for the client, in the words of the official server. It shows the string that should
+//     have been signed and the signature that came, never a secret. A [Secret] does not print itself either.
+//   - Every function may be called concurrently. None keeps or modifies its arguments.
+//
+// Pusher: https://pusher.com/docs/channels/library_auth_reference/auth-signatures/ (channels, users),
+// https://pusher.com/docs/channels/library_auth_reference/rest-api/#authentication (REST) and
+// https://pusher.com/docs/channels/server_api/webhooks/#authentication.
+package authz

@@ -1,0 +1,282 @@
+package channels_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hark/channels"
+	"hark/channels/hubtest"
+)
+
+// A remote is the in-memory broker as if it were far away: calls take a while,
+// fail while it is down, and so go through lanes.
+type remote struct {
+	memory *channels.Memory
+	channels.Questions
+	delay time.Duration
+
+	mu    sync.Mutex
+	down  bool
+	calls int // under way
+	most  int // calls that were under way at once
+}
+
+func newRemote(delay time.Duration) *remote {
+	m := channels.NewMemory()
+	return &remote{memory: m, Questions: m, delay: delay}
+}
+
+func (r *remote) setDown(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+// travel takes the time of a call and reports whether the broker answers.
+func (r *remote) travel(ctx context.Context) error {
+	r.mu.Lock()
+	r.calls++
+	r.most = max(r.most, r.calls)
+	down := r.down
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.calls--
+		r.mu.Unlock()
+	}()
+	if down {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	time.Sleep(r.delay)
+	return nil
+}
+
+func (r *remote) Run(ctx context.Context, s channels.Sink) error { return r.memory.Run(ctx, s) }
+
+func (r *remote) Publish(ctx context.Context, e channels.Envelope) (channels.Position, error) {
+	if err := r.travel(ctx); err != nil {
+		return channels.Position{}, err
+	}
+	return r.memory.Publish(ctx, e)
+}
+
+func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occupant) (channels.Snapshot, error) {
+	if err := r.travel(ctx); err != nil {
+		return channels.Snapshot{}, err
+	}
+	return r.memory.Enter(ctx, p, o...)
+}
+
+func (r *remote) Leave(ctx context.Context, p channels.Place, o ...channels.Occupant) error {
+	if err := r.travel(ctx); err != nil {
+		return err
+	}
+	return r.memory.Leave(ctx, p, o...)
+}
+
+func startRemote(t *testing.T, delay time.Duration) (*channels.Hub, *remote) {
+	r := newRemote(delay)
+	config := hubtest.Config()
+	config.Broker = r
+	return hubtest.Start(t, config), r
+}
+
+// What a client asks for on one channel happens in its order, however long the
+// broker takes; other channels do not wait for it.
+func TestLaneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := startRemote(t, 100*time.Millisecond)
+		c := hubtest.Connect(t, h)
+		c.Subscribe("x")
+		c.Unsubscribe("x")
+		c.Subscribe("x")
+		c.Subscribe("y")
+		time.Sleep(110 * time.Millisecond)
+		if got := c.Take(); !slices.Contains(got, succeeded("y")) {
+			t.Errorf("after one call's time y is not there: %q", got)
+		}
+		time.Sleep(time.Second)
+		c.Take()
+		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"x", "y"}})
+		c.Expect(event("e", "x", "1"), event("e", "y", "1"))
+	})
+}
+
+func TestLaneDuplicateWhileUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := startRemote(t, time.Second)
+		c := hubtest.Connect(t, h)
+		c.Subscribe("x")
+		c.Subscribe("x")
+		c.Expect(`{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel x"}}`)
+		time.Sleep(2 * time.Second)
+		c.Expect(succeeded("x"))
+	})
+}
+
+// A subscribe is never refused because the broker is away: pusher-js would not
+// ask again. It is answered late, as long as the client is there.
+func TestSubscribeWhileBrokerIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Millisecond)
+		broker.setDown(true)
+		stays, goes := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		stays.Join("presence-x", "ada")
+		goes.Join("presence-x", "bob")
+		stays.Say(`{"event":"pusher:ping","data":{}}`)
+		stays.Expect(`{"event":"pusher:pong","data":"{}"}`)
+		time.Sleep(20 * time.Second)
+		goes.Hangup()
+		broker.setDown(false)
+		time.Sleep(5 * time.Second)
+		stays.Expect(`{"event":"pusher_internal:subscription_succeeded","channel":"presence-x",` +
+			`"data":"{\"presence\":{\"count\":1,\"ids\":[\"ada\"],\"hash\":{\"ada\":{}}}}"}`)
+	})
+}
+
+// Triggers are refused within the broker's time, naming the channels; client
+// events are answered with an error.
+func TestPublishWhileBrokerIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Millisecond)
+		c := hubtest.Connect(t, h)
+		c.Subscribe("private-x")
+		time.Sleep(time.Second)
+		c.Take()
+		broker.setDown(true)
+		app, _ := h.App(hubtest.AppID)
+		start := time.Now()
+		err := app.Trigger(t.Context(), channels.Trigger{Name: "e", Channels: []string{"private-x"}})
+		if err == nil || !strings.Contains(err.Error(), "private-x") || time.Since(start) > 2*time.Second {
+			t.Errorf("Trigger: %v after %v, want an error that names the channel within 2 s", err, time.Since(start))
+		}
+		c.Say(`{"event":"client-e","channel":"private-x","data":"1"}`)
+		time.Sleep(3 * time.Second)
+		if got := c.Take(); len(got) != 1 || !strings.Contains(got[0], "was not delivered") {
+			t.Errorf("got %q, want one error", got)
+		}
+	})
+}
+
+// A burst of subscribes runs on a bounded number of goroutines; beyond the
+// bound the socket is read no further, and everything is answered in the end.
+func TestLanesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Second)
+		c := hubtest.Connect(t, h)
+		read := 0
+		go func() {
+			for i := range 200 {
+				c.Subscribe(fmt.Sprintf("channel-%d", i))
+				read++
+			}
+		}()
+		synctest.Wait()
+		if read < 64 || read > 80 {
+			t.Errorf("%d subscribes were read at once, want 8 under way and 64 waiting", read)
+		}
+		// Reading no further must not look like silence of the client.
+		broker.setDown(true)
+		time.Sleep(200 * time.Second)
+		broker.setDown(false)
+		time.Sleep(60 * time.Second)
+		n := 0
+		for _, m := range c.Take() {
+			if strings.Contains(m, "subscription_succeeded") {
+				n++
+			}
+		}
+		if n != 200 || broker.most > 8 {
+			t.Errorf("%d of 200 subscribes were answered, at most %d calls at once, want 8", n, broker.most)
+		}
+	})
+}
+
+// A client that goes while its subscribe is under way leaves nothing behind.
+func TestHangupWhileSubscribing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Second)
+		watcher := hubtest.Connect(t, h)
+		watcher.Join("presence-x", "watcher")
+		time.Sleep(2 * time.Second)
+		watcher.Take()
+		for i := range 5 {
+			c := hubtest.Connect(t, h)
+			c.Join("presence-x", "ada")
+			time.Sleep(time.Duration(i) * 300 * time.Millisecond)
+			c.Hangup()
+		}
+		time.Sleep(5 * time.Second)
+		members, _ := broker.Members(t.Context(), channels.Place{App: hubtest.AppID, Channel: "presence-x"})
+		if len(members) != 1 {
+			t.Errorf("left behind: %v", members)
+		}
+		balance := 0
+		for _, m := range watcher.Take() {
+			if strings.Contains(m, "member_added") {
+				balance++
+			} else {
+				balance--
+			}
+			if balance < 0 || balance > 1 {
+				t.Errorf("member_added and member_removed do not alternate")
+			}
+		}
+		if balance != 0 {
+			t.Errorf("the watcher believes that ada is still there")
+		}
+	})
+}
+
+// A Sink is told of a gap: members are corrected and the channel is told.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &gappy{Memory: channels.NewMemory()}
+		config := hubtest.Config()
+		config.Broker = broker
+		h := hubtest.Start(t, config)
+		c := hubtest.Connect(t, h)
+		c.Join("presence-x", "ada")
+		c.Take()
+		place := channels.Place{App: hubtest.AppID, Channel: "presence-x"}
+		broker.sink.Gap(place, channels.Snapshot{
+			Position: channels.Position{Epoch: 9, Seq: 5},
+			Members:  members("ada", "bob"),
+		})
+		c.Expect(
+			`{"event":"pusher_internal:member_added","channel":"presence-x","data":"{\"user_id\":\"bob\",\"user_info\":{}}"}`,
+			`{"event":"hark:gap","channel":"presence-x","data":"{}"}`)
+		broker.sink.Gap(place, channels.Snapshot{
+			Position: channels.Position{Epoch: 10, Seq: 1},
+			Members:  members("ada"),
+		})
+		c.Expect(`{"event":"pusher_internal:member_removed","channel":"presence-x","data":"{\"user_id\":\"bob\"}"}`)
+		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 10, Seq: 2}, Name: "e", Data: "1"})
+		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 10, Seq: 2}, Name: "again", Data: "1"})
+		c.Expect(event("e", "presence-x", "1"))
+		if err := h.Ready(); err != nil {
+			t.Error(err)
+		}
+		broker.sink.State(fmt.Errorf("gone"))
+		if err := h.Ready(); err == nil || err.Error() != "gone" {
+			t.Errorf("Ready: %v, want why the broker is away", err)
+		}
+	})
+}
+
+type gappy struct {
+	*channels.Memory
+	sink channels.Sink
+}
+
+func (g *gappy) Run(ctx context.Context, s channels.Sink) error {
+	g.sink = s
+	return g.Memory.Run(ctx, s)
+}
