@@ -97,6 +97,8 @@ test('presence: three tabs of two users are two members, one added and one remov
   bob1.client.disconnect();
   await ada1.log.until('pusher:member_removed');
   const bob2 = await tab(bob);
+  await ada1.log.until('pusher:member_added', 2);
+  await ada2.log.until('pusher:member_added');
 
   // Ada has two: she is gone with the second.
   ada1.client.disconnect();

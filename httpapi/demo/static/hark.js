@@ -83,7 +83,7 @@ export class Hark extends EventTarget {
     this.#socketId = undefined;
     if ((code >= 4000 && code < 4100) || code >= 4300) return this.#fire('state', 'refused', reason); // for good
     this.#fire('state', 'waiting');
-    const wait = code >= 4200 ? 100 : Math.min(1000 * 2 ** this.#failures++, 15_000);
+    const wait = code >= 4200 ? 100 : Math.min(1000 * 2 ** this.#failures++, 5_000);
     setTimeout(() => this.#connect(), wait * (0.5 + Math.random())); // spread, so that a restart is no stampede
   }
   #fire(type, ...detail) {
