@@ -55,6 +55,7 @@ type UndeliveredError struct {
 	Err      error // why the last of them did not
 }
 
+// Error names the channels.
 func (e *UndeliveredError) Error() string {
 	return "not delivered to " + strings.Join(e.Channels, ", ") + ": " + e.Err.Error()
 }

@@ -139,8 +139,8 @@ func (c *Channel) leave(sub *Subscription) {
 	f.appendLocked(entry{kind: entryLeave, sub: sub})
 	if c.joined == 0 && len(c.waiting) == 0 {
 		// The broker may stop telling this node what happens here: whoever comes
-		// next, though under way already, starts from a new Snapshot.
-		c.opened, c.position, c.roster, c.succeeded = false, Position{}, presence.Roster{}, protocol.Frame{}
+		// next starts from a Snapshot, and from none that is older than position.
+		c.opened, c.roster, c.succeeded = false, presence.Roster{}, protocol.Frame{}
 	}
 }
 

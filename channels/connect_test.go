@@ -1,6 +1,7 @@
 package channels_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -224,7 +225,7 @@ func TestDrain(t *testing.T) {
 // runUntil runs h; the function it returns ends it.
 func runUntil(t *testing.T, h *channels.Hub) func() <-chan error {
 	t.Helper()
-	ctx, cancel := contextWithCancel()
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	synctest.Wait()

@@ -10,7 +10,7 @@
 //	Socket.clientEvent   may it be sent?            receive.go
 //	Hub.publish          is there room?             hub.go
 //	Broker.Publish       which place in the order?  memory.go, redisbroker
-//	sink.Deliver         who here holds the place?  hub.go
+//	sink.Deliver         who here holds the place?  sink.go
 //	Channel.deliver      encode once, append        channel.go
 //	feed.appendLocked    one list a flusher         flusher.go
 //	flusher.run          whose turn is it?          flusher.go

@@ -16,10 +16,6 @@ import (
 	"hark/protocol"
 )
 
-func contextWithCancel() (context.Context, context.CancelFunc) {
-	return context.WithCancel(context.Background())
-}
-
 func trigger(t *testing.T, h *channels.Hub, tr channels.Trigger) {
 	t.Helper()
 	app, _ := h.App(hubtest.AppID)

@@ -87,15 +87,6 @@ func (fl *flusher) take(empty []*feed) []*feed {
 	return ready
 }
 
-// send gives b to one socket. A socket that ends meanwhile loses nothing that
-// it could have had.
-func (fl *flusher) send(s *Socket, b protocol.Batch) {
-	if b.Len() == 0 {
-		return
-	}
-	s.send(b)
-}
-
 // A feed is a place on one flusher: the ordered list of what is still to be
 // done there, and the subscribers it is done for.
 type feed struct {
@@ -155,7 +146,7 @@ func (f *feed) step() bool {
 	end := min(f.next+passSlice, len(f.subs))
 	for _, sub := range f.subs[f.next:end] {
 		if !sub.special {
-			f.flusher.send(sub.socket, f.batch)
+			sub.socket.send(f.batch)
 		}
 	}
 	f.next = end
@@ -181,7 +172,7 @@ func (f *feed) begin() {
 		}
 	}
 	for _, sub := range f.special {
-		f.flusher.send(sub.socket, sub.batch(entries))
+		sub.socket.send(sub.batch(entries))
 	}
 	for _, e := range entries {
 		switch e.kind {

@@ -12,6 +12,7 @@ import (
 
 	"hark/channels"
 	"hark/channels/hubtest"
+	"hark/protocol"
 )
 
 // A remote is the in-memory broker as if it were far away: calls take a while,
@@ -19,9 +20,10 @@ import (
 type remote struct {
 	memory *channels.Memory
 	channels.Questions
-	delay time.Duration
+	delay time.Duration // before a call takes effect
 
 	mu    sync.Mutex
+	reply time.Duration // before the answer to an Enter arrives
 	down  bool
 	calls int // under way
 	most  int // calls that were under way at once
@@ -30,6 +32,12 @@ type remote struct {
 func newRemote(delay time.Duration) *remote {
 	m := channels.NewMemory()
 	return &remote{memory: m, Questions: m, delay: delay}
+}
+
+func (r *remote) setReply(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reply = d
 }
 
 func (r *remote) setDown(down bool) {
@@ -71,6 +79,10 @@ func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occu
 	if err := r.travel(ctx); err != nil {
 		return channels.Snapshot{}, err
 	}
+	r.mu.Lock()
+	reply := r.reply
+	r.mu.Unlock()
+	defer time.Sleep(reply)
 	return r.memory.Enter(ctx, p, o...)
 }
 
@@ -231,6 +243,36 @@ func TestHangupWhileSubscribing(t *testing.T) {
 		}
 		if balance != 0 {
 			t.Errorf("the watcher believes that ada is still there")
+		}
+	})
+}
+
+// An answer of the broker that is overtaken by what happens meanwhile is not
+// taken for the state of the place, also when the channel has lost its last
+// subscriber in between.
+func TestOvertakenSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, 0)
+		elsewhere := func(socket protocol.SocketID, user string) {
+			place := channels.Place{App: hubtest.AppID, Channel: "presence-x"}
+			o := channels.Occupant{Socket: socket, Member: protocol.Member{UserID: user}}
+			if _, err := broker.memory.Enter(t.Context(), place, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, b := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		elsewhere("9.8", "ada")
+		a.Join("presence-x", "ada")
+		time.Sleep(time.Millisecond)
+		broker.setReply(100 * time.Millisecond)
+		b.Join("presence-x", "bob")
+		time.Sleep(50 * time.Millisecond)
+		elsewhere("9.9", "eve")
+		a.Unsubscribe("presence-x")
+		time.Sleep(time.Second)
+		got := b.Take()
+		if len(got) != 1 || !strings.Contains(got[0], `[\"ada\",\"bob\",\"eve\"]`) {
+			t.Errorf("bob was told %q, want that eve is there too", got)
 		}
 	})
 }

@@ -124,6 +124,9 @@ func (s *Socket) End() {
 
 // send gives the client frames that only it gets, or that a flusher joined.
 func (s *Socket) send(b protocol.Batch) {
+	if b.Len() == 0 {
+		return
+	}
 	if err := s.conn.Send(b); errors.Is(err, ErrSlow) {
 		s.hub.config.Counters.Dropped(DropSlow, b.Len())
 		s.hub.config.Counters.Closed(protocol.CloseOverCapacity)

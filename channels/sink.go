@@ -1,0 +1,37 @@
+package channels
+
+// A sink is the Hub as its broker sees it.
+type sink Hub
+
+// Deliver hands an envelope to the channel it belongs to, if anybody here is
+// on it.
+func (k *sink) Deliver(e Envelope) {
+	h := (*Hub)(k)
+	c := h.channels.find(e.Place)
+	if c == nil {
+		return
+	}
+	var except *Subscription
+	if e.Except != "" {
+		if s := h.sockets.find(e.Except); s != nil {
+			except = s.subscription(c)
+		}
+	}
+	c.deliver(e, except, h.config.Counters)
+}
+
+// Gap hands a place's state over after envelopes were lost.
+func (k *sink) Gap(p Place, now Snapshot) {
+	if c := (*Hub)(k).channels.find(p); c != nil {
+		c.gap(now)
+	}
+}
+
+// State notes whether the broker can be reached.
+func (k *sink) State(err error) {
+	if err == nil {
+		k.outage.Store(nil)
+	} else {
+		k.outage.Store(&err)
+	}
+}
