@@ -93,18 +93,32 @@ func serve(t *testing.T) *server {
 
 func serveAt(t *testing.T, listen string) *server {
 	t.Helper()
+	s, line := start(t, "PUSHER_URL=", "serve", "--dev", "--listen", listen)
+	s.pusherURL = strings.TrimPrefix(line, "PUSHER_URL=")
+	s.parse(t)
+	if n := strings.Count(s.output(), "\nPUSHER_URL="); n > 1 {
+		t.Errorf("%d PUSHER_URL lines, want one", n)
+	}
+	return s
+}
+
+// start runs the binary until the test ends, and waits for a line of its output with a certain text in it.
+func start(t *testing.T, text string, args ...string) (s *server, line string) {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{cmd: exec.Command(path, "serve", "--dev", "--listen", listen), ended: make(chan struct{})}
-	s.cmd.Env = environment()
-	stdout, err := s.cmd.StdoutPipe()
+	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.cmd.Stderr = s
-	if err := s.cmd.Start(); err != nil {
+	s = &server{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	s.cmd.Env = environment()
+	s.cmd.Stdout, s.cmd.Stderr = write, write
+	err = s.cmd.Start()
+	_ = write.Close() // the process has its own
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.stop(t) })
@@ -112,27 +126,26 @@ func serveAt(t *testing.T, listen string) *server {
 	found := make(chan string, 1)
 	go func() { // ends with the process
 		defer close(s.ended)
-		for lines := bufio.NewScanner(stdout); lines.Scan(); {
-			fmt.Fprintln(s, lines.Text())
-			if text, ok := strings.CutPrefix(lines.Text(), "PUSHER_URL="); ok {
+		for lines := bufio.NewScanner(read); lines.Scan(); {
+			s.print(lines.Text())
+			if strings.Contains(lines.Text(), text) {
 				select {
-				case found <- text:
+				case found <- lines.Text():
 				default:
-					fmt.Fprintln(s, "a second PUSHER_URL line")
 				}
 			}
 		}
+		_ = read.Close()
 		s.err = s.cmd.Wait()
 	}()
 	select {
-	case s.pusherURL = <-found:
-	case <-s.ended:
-		t.Fatalf("hark serve --dev ended: %v\n%s", s.err, s.output())
+	case line = <-found:
+	case <-s.ended: // perhaps after it printed the line, but no use any more
+		t.Fatalf("hark %v ended: %v\n%s", args, s.err, s.output())
 	case <-time.After(deadline):
-		t.Fatalf("hark serve --dev printed no PUSHER_URL line\n%s", s.output())
+		t.Fatalf("hark %v printed no line with %s\n%s", args, text, s.output())
 	}
-	s.parse(t)
-	return s
+	return s, line
 }
 
 // environment is the test's without what would configure a server.
@@ -182,11 +195,11 @@ func (s *server) stop(t *testing.T) {
 	}
 }
 
-// Write keeps what the server prints.
-func (s *server) Write(p []byte) (int, error) {
+// print keeps a line that the server has printed.
+func (s *server) print(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.Write(p)
+	fmt.Fprintln(&s.out, line)
 }
 
 func (s *server) output() string {
