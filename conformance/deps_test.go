@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"hark/conformance/internal/inputs"
 )
 
 const module = "hark"
@@ -84,6 +86,10 @@ var rows = []row{
 		why: "it judges any server that speaks Pusher, so it must not lean on ours, nor on our codec",
 	},
 	{
+		of:  "conformance/...",
+		why: "what only tests use",
+	},
+	{
 		of: "cmd/...",
 		may: []string{
 			"hark/cmd/hark/internal/...",
@@ -97,6 +103,9 @@ var rows = []row{
 }
 
 func TestDependencies(t *testing.T) {
+	if err := inputs.Below(".."); err != nil {
+		t.Fatal(err)
+	}
 	graph, err := load()
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
+
+	"hark/conformance/internal/inputs"
 )
 
 // deadline bounds every wait for another program.
@@ -50,6 +52,9 @@ func TestMain(m *testing.M) {
 
 // binary builds the server once, with the race detector if these tests run with it.
 var binary = sync.OnceValues(func() (string, error) {
+	if err := inputs.Below(filepath.Join("..", "..")); err != nil {
+		return "", err
+	}
 	path := filepath.Join(binaryDir, "hark")
 	args := []string{"build", "-o", path}
 	if raceEnabled() {
