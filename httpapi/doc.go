@@ -1,0 +1,25 @@
+// Package httpapi is everything of Hark that speaks HTTP. It is the only package
+// that imports gin.
+//
+//	POST /apps/{id}/events                   trigger one event on 1 to 100 channels
+//	POST /apps/{id}/batch_events             trigger 1 to 10 events
+//	GET  /apps/{id}/channels                 the occupied channels
+//	GET  /apps/{id}/channels/{name}          one channel
+//	GET  /apps/{id}/channels/{name}/users    the users on a presence channel
+//
+// These are signed, as the SDKs of Pusher sign them, with any live key of the
+// app; {id} may be one of the app's aliases. Answers are 200 and a JSON object,
+// refusals plain text in the words of the official API where they are known:
+//
+//	400  a parameter is missing or wrong      404  no such app or path
+//	401  not signed, or not rightly           405  no such method on this path
+//	403  the app is disabled                  413  the data or the body is too large
+//	503  what the text names did not get the event; a retry may deliver twice
+//
+// Open to everybody are / /up /live /healthz (alive), /up/{id} (does this app
+// exist?), /ready /readyz /accept-traffic (ready to serve; 503 while not), the
+// paths that probes written for other servers ask for. Websocket upgrades, at
+// any path, are matched before all of this.
+//
+// Pusher: https://pusher.com/docs/channels/library_auth_reference/rest-api/
+package httpapi

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"hark/authz"
+	"hark/channels"
+	"hark/protocol"
+)
+
+// trigger serves POST /events.
+func (h *Handler) trigger(r *request) (any, error) {
+	body := r.body
+	if len(body) == 0 {
+		body = queryBody(r.params)
+	}
+	t, err := protocol.ParseTrigger(body, r.app.Limits())
+	if err != nil {
+		return nil, err
+	}
+	if err := publish(r, t); err != nil {
+		return nil, err
+	}
+	if t.Info == 0 {
+		return nil, nil
+	}
+	states := make(map[string]protocol.ChannelState, len(t.Channels))
+	for _, name := range t.Channels {
+		if states[name], err = state(r, name, t.Info); err != nil {
+			return nil, err
+		}
+	}
+	return protocol.TriggerResponse{Channels: states}, nil
+}
+
+// queryBody makes a body of the parameters of a query: Pusher takes those of a
+// POST from either.
+func queryBody(params authz.Params) []byte {
+	fields := make(map[string]any)
+	var names []string
+	for _, p := range params {
+		switch p.Key {
+		case "name", "data", "channel", "socket_id", "info":
+			fields[p.Key] = p.Value
+		case "channels[]":
+			names = append(names, p.Value)
+		}
+	}
+	if names != nil {
+		fields["channels"] = names
+	}
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return nil // not UTF-8: no trigger
+	}
+	return body
+}
+
+// triggerBatch serves POST /batch_events.
+func (h *Handler) triggerBatch(r *request) (any, error) {
+	batch, err := protocol.ParseBatch(r.body, r.app.Limits())
+	if err != nil {
+		return nil, err
+	}
+	var undelivered channels.UndeliveredError
+	asked := protocol.Info(0)
+	for _, t := range batch {
+		asked |= t.Info
+		if err := publish(r, t); err != nil {
+			undelivered.Channels = append(undelivered.Channels, t.Channels...)
+			undelivered.Err = err
+		}
+	}
+	if undelivered.Err != nil {
+		return nil, &undelivered
+	}
+	if asked == 0 {
+		return nil, nil
+	}
+	states := make([]protocol.ChannelState, len(batch))
+	for i, t := range batch {
+		if states[i], err = state(r, t.Channels[0], t.Info); err != nil {
+			return nil, err
+		}
+	}
+	return protocol.BatchResponse{Batch: states}, nil
+}
+
+func publish(r *request, t protocol.TriggerRequest) error {
+	return r.app.Trigger(r.ctx, channels.Trigger{Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID})
+}
+
+// state answers info about a channel that was triggered. user_count is left out
+// where there are no users.
+func state(r *request, name string, info protocol.Info) (protocol.ChannelState, error) {
+	if strings.HasPrefix(name, "#") || !protocol.KindOf(name).IsPresence() {
+		info &^= protocol.InfoUserCount
+	}
+	if info == 0 {
+		return protocol.ChannelState{}, nil
+	}
+	now, err := r.app.Channel(r.ctx, name)
+	if err != nil {
+		return protocol.ChannelState{}, err
+	}
+	return describe(now, info), nil
+}
+
+// describe returns what info asks for.
+func describe(now channels.ChannelInfo, info protocol.Info) protocol.ChannelState {
+	var s protocol.ChannelState
+	if info.Has(protocol.InfoUserCount) {
+		s.UserCount = &now.Users
+	}
+	if info.Has(protocol.InfoSubscriptionCount) {
+		s.SubscriptionCount = &now.Sockets
+	}
+	return s
+}

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hark/channels"
+	"hark/channels/ws"
+)
+
+// Config says what a Handler serves beside the REST API. The zero Config is
+// valid.
+type Config struct {
+	// PathPrefix is where Hark stands behind a proxy, such as "/hark". A request
+	// that still has it is served as if it had not, and what is signed is the
+	// path without it. "": none.
+	PathPrefix string
+	// Websocket gets every websocket upgrade, and what is asked of a path that
+	// ends in /app/{key}. Nil: there are no websockets.
+	Websocket http.Handler
+	// Demo gets what is asked below /demo/. Nil: there is no demo.
+	Demo http.Handler
+	// Logger gets what should not happen; nil: nothing is logged.
+	Logger *slog.Logger
+	// Now is the time that signatures are checked against; nil: time.Now.
+	Now func() time.Time
+}
+
+// A Handler serves a hub over HTTP. It may be called concurrently.
+type Handler struct {
+	hub    *channels.Hub
+	config Config
+	engine *gin.Engine
+}
+
+// New returns a Handler that serves hub.
+func New(hub *channels.Hub, c Config) *Handler {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.PathPrefix = strings.TrimSuffix(c.PathPrefix, "/")
+	gin.SetMode(gin.ReleaseMode)
+	h := &Handler{hub: hub, config: c, engine: gin.New()}
+	h.routes()
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = withoutPrefix(r, h.config.PathPrefix)
+	if h.config.Websocket != nil {
+		if _, app := ws.AppKey(r.URL.Path); app || ws.IsUpgrade(r) {
+			h.config.Websocket.ServeHTTP(w, r)
+			return
+		}
+	}
+	h.engine.ServeHTTP(w, r)
+}
+
+// withoutPrefix returns r as it would be without the prefix. A proxy may have
+// taken it off already.
+func withoutPrefix(r *http.Request, prefix string) *http.Request {
+	path, ok := strings.CutPrefix(r.URL.Path, prefix)
+	if prefix == "" || !ok || path != "" && path[0] != '/' {
+		return r
+	}
+	u := *r.URL
+	u.Path = path
+	u.RawPath = strings.TrimPrefix(u.RawPath, prefix)
+	if u.Path == "" {
+		u.Path, u.RawPath = "/", ""
+	}
+	stripped := *r
+	stripped.URL = &u
+	return &stripped
+}
+
+func (h *Handler) routes() {
+	e := h.engine
+	// A channel's name in a path is decoded once, and an escaped slash in it
+	// does not separate.
+	e.UseRawPath, e.UnescapePathValues = true, true
+	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
+	e.HandleMethodNotAllowed = true
+	e.Use(h.recover)
+	e.NoRoute(func(c *gin.Context) {
+		refuse(c, http.StatusNotFound, "Unknown path "+c.Request.URL.Path)
+	})
+	e.NoMethod(func(c *gin.Context) {
+		refuse(c, http.StatusMethodNotAllowed, "Method "+c.Request.Method+" is not allowed here")
+	})
+
+	app := e.Group("/apps/:app")
+	app.POST("/events", h.signed(h.trigger))
+	app.POST("/batch_events", h.signed(h.triggerBatch))
+	app.GET("/channels", h.signed(h.listChannels))
+	app.GET("/channels/:channel", h.signed(h.showChannel))
+	app.GET("/channels/:channel/users", h.signed(h.listUsers))
+
+	h.healthRoutes()
+	if h.config.Demo != nil {
+		e.Any("/demo/*path", gin.WrapH(h.config.Demo))
+	}
+}
+
+// recover answers 500 for a handler that panics, and logs why.
+func (h *Handler) recover(c *gin.Context) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		h.config.Logger.Error("panic in a request", "path", c.Request.URL.Path, "panic", v, "stack", string(debug.Stack()))
+		refuse(c, http.StatusInternalServerError, "Internal server error")
+	}()
+	c.Next()
+}

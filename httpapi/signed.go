@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+
+	"hark/authz"
+	"hark/channels"
+	"hark/protocol"
+)
+
+// A request is a REST request whose signature is right.
+type request struct {
+	ctx     context.Context
+	app     *channels.App
+	channel string       // named in the path; "": none
+	params  authz.Params // of the query
+	body    []byte
+}
+
+// param returns a parameter of the query, "" if it is not there.
+func (r *request) param(name string) string {
+	v, _ := r.params.Get(name)
+	return v
+}
+
+// signed serves what answer answers to requests whose signature is right: a
+// value that is encoded as JSON, or an error.
+func (h *Handler) signed(answer func(*request) (any, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		r, err := h.verify(c)
+		if err == nil {
+			var value any
+			if value, err = answer(r); err == nil {
+				respond(c, value)
+				return
+			}
+		}
+		h.fail(c, err)
+	}
+}
+
+// verify reads a request and checks who sent it. Nothing of it is looked into
+// before its signature has been found right.
+func (h *Handler) verify(c *gin.Context) (*request, error) {
+	app, ok := h.hub.App(c.Param("app"))
+	if !ok {
+		return nil, &protocol.RESTError{Status: http.StatusNotFound,
+			Text: fmt.Sprintf("Unknown app %q, check the app id", c.Param("app"))}
+	}
+	body, err := readBody(c.Request, app.Limits().RESTBody)
+	if err != nil {
+		return nil, err
+	}
+	u := c.Request.URL
+	signed := authz.RESTRequest{
+		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: body,
+	}
+	params, err := authz.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	if err := app.Keys().VerifyREST(signed, h.config.Now()); err != nil {
+		key, _ := params.Get("auth_key")
+		if _, known := h.hub.AppByKey(key); known && errors.Is(err, authz.ErrUnknownKey) {
+			return nil, &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
+		}
+		return nil, err
+	}
+	if app.Disabled() {
+		return nil, &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
+	}
+	return &request{ctx: c.Request.Context(), app: app, channel: c.Param("channel"), params: params, body: body}, nil
+}
+
+// readBody reads a body of at most limit bytes. One that says it is longer is
+// not read at all.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	tooLarge := &protocol.RESTError{Status: http.StatusRequestEntityTooLarge,
+		Text: fmt.Sprintf("The request body exceeds the allowed maximum (%d bytes), send fewer events at a time", limit)}
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge
+	}
+	if n := r.ContentLength; n >= 0 {
+		body := make([]byte, n)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, incomplete(err)
+		}
+		return body, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(min(limit, math.MaxInt-1))+1))
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	if len(body) > limit {
+		return nil, tooLarge
+	}
+	return body, nil
+}
+
+func incomplete(err error) error {
+	return &protocol.RESTError{Status: http.StatusBadRequest, Text: "The request body could not be read: " + err.Error()}
+}
+
+// The header values of answers, made once.
+var (
+	jsonType  = []string{"application/json"}
+	plainType = []string{"text/plain; charset=utf-8"}
+	empty     = []byte("{}")
+)
+
+// respond sends 200, the only status that the PHP SDK takes for success, and
+// value as JSON. A nil value is {}.
+func respond(c *gin.Context, value any) {
+	body := empty
+	if value != nil {
+		var err error
+		if body, err = json.Marshal(value, json.Deterministic(true)); err != nil {
+			panic(err) // the response types of protocol can be encoded
+		}
+	}
+	c.Writer.Header()["Content-Type"] = jsonType
+	c.Writer.WriteHeader(http.StatusOK)
+	c.Writer.Write(body) // the client has gone if that fails
+}
+
+// fail sends an error as the status and the text that it stands for.
+func (h *Handler) fail(c *gin.Context, err error) {
+	if e, ok := errors.AsType[*protocol.RESTError](err); ok {
+		refuse(c, e.Status, e.Text)
+		return
+	}
+	text := "Not available now, try again"
+	if e, ok := errors.AsType[*channels.UndeliveredError](err); ok {
+		text = "Not delivered to " + strings.Join(e.Channels, ", ") + "; trigger there again"
+	}
+	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
+	c.Writer.Header().Set("Retry-After", "1")
+	refuse(c, http.StatusServiceUnavailable, text)
+}
+
+// refuse sends a status and a text.
+func refuse(c *gin.Context, status int, text string) {
+	c.Writer.Header()["Content-Type"] = plainType
+	c.Writer.WriteHeader(status)
+	io.WriteString(c.Writer, text+"\n") // the client has gone if that fails
+	c.Abort()
+}
