@@ -94,6 +94,26 @@ func TestLoadFile(t *testing.T) {
 	}
 }
 
+// The file that the README shows is one that works.
+func TestReadmeFile(t *testing.T) {
+	readme, err := os.ReadFile("../../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, found := strings.Cut(string(readme), "```yaml\n")
+	file, _, ended := strings.Cut(file, "```")
+	if !found || !ended {
+		t.Fatal("the README shows no configuration")
+	}
+	c, err := config.Load(given(file, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Apps) != 1 || !c.Apps[0].ClientEvents || c.Apps[0].Limits.Members == 0 {
+		t.Errorf("got apps %v", c.Apps)
+	}
+}
+
 func TestProblems(t *testing.T) {
 	const app = "apps:\n  - id: 1\n    keys: [{key: k, secret: s}]\n"
 	for _, tt := range []struct {
