@@ -138,8 +138,13 @@ func (h *Hub) Run(ctx context.Context) error {
 	return err
 }
 
-// drainStep is how often a drain closes another lot of connections.
-const drainStep = 100 * time.Millisecond
+const (
+	// drainStep is how often a drain closes another lot of connections, at most.
+	drainStep = 100 * time.Millisecond
+	// drainLot is how many connections may come back at the same moment without
+	// anybody noticing: a drain of no more is over at once.
+	drainLot = 10
+)
 
 // drain closes the connections over Config.Drain, idle ones first. 4200 makes
 // clients come back at once, and no client backs off or adds jitter, so only
@@ -147,16 +152,13 @@ const drainStep = 100 * time.Millisecond
 func (h *Hub) drain() {
 	all := h.sockets.list()
 	idlestFirst(all)
-	lots := max(int(h.config.Drain/drainStep), 1)
+	lots := max(1, min(len(all)/drainLot, int(h.config.Drain/drainStep)))
 	for i := range lots {
 		if i > 0 {
-			time.Sleep(drainStep)
+			time.Sleep(h.config.Drain / time.Duration(lots))
 		}
 		for _, s := range all[len(all)*i/lots : len(all)*(i+1)/lots] {
 			s.close(protocol.CloseReconnect, "The server is restarting")
-		}
-		if len(all) == 0 {
-			return
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 // enter puts the subscription on its channel. An error says that the broker
 // could not be asked: it is called again, since pusher-js would not ask again.
 func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
-	for !s.ended.Load() {
+	for !s.gone.Load() {
 		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
 		if errors.Is(err, ErrFull) {
 			s.forget(sub)

@@ -32,6 +32,7 @@ type Socket struct {
 
 	heard atomic.Int64 // Hub.now when something was received last
 	held  atomic.Bool  // Receive waits: no further messages are read
+	gone  atomic.Bool  // closed by the hub, or ended: nothing is worth waiting for
 	ended atomic.Bool
 
 	slot   int   // guarded by its socketPart
@@ -111,6 +112,7 @@ func (s *Socket) End() {
 	if s.ended.Swap(true) {
 		return
 	}
+	s.gone.Store(true)
 	s.hub.sockets.remove(s)
 	s.app.connections.Add(-1)
 	s.mu.Lock()
@@ -136,8 +138,12 @@ func (s *Socket) send(b protocol.Batch) {
 // fail tells the client what was wrong with what it sent.
 func (s *Socket) fail(e *protocol.Error) { s.send(protocol.Join(e.Frame())) }
 
-// close ends the connection with a code; "" takes the code's own reason.
+// close ends the connection with a code; "" takes the code's own reason. Only
+// the first call counts.
 func (s *Socket) close(code protocol.CloseCode, reason string) {
+	if s.gone.Swap(true) {
+		return
+	}
 	if reason == "" {
 		reason = code.Reason()
 	}
