@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -30,6 +32,7 @@ func TestMain(m *testing.M) {
 //	finish NAME CODE                   wait until it ends, with this exit code; NAME.stdout and NAME.stderr are what it printed
 //	signal NAME                        send it SIGTERM
 //	stop NAME                          signal NAME and finish NAME 0
+//	crowd N URL                        open N websockets that stay until the script ends
 //	exits CODE PROGRAM ARG...          run a program that must end with this exit code
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,6 +46,7 @@ func TestScripts(t *testing.T) {
 				terminate(ts, args[0])
 				finish(ts, args[0], "0")
 			},
+			"crowd": crowd,
 			"exits": exits,
 		},
 		Setup: func(e *testscript.Env) error {
@@ -180,6 +184,20 @@ func finish(ts *testscript.TestScript, name, code string) {
 	ts.Check(os.WriteFile(ts.MkAbs(name+".stdout"), []byte(p.stdout.String()), 0o644))
 	ts.Check(os.WriteFile(ts.MkAbs(name+".stderr"), []byte(p.stderr.String()), 0o644))
 	checkCode(ts, p.err, code)
+}
+
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	for range n {
+		c, _, err := websocket.Dial(ctx, args[1], nil)
+		ts.Check(err)
+		_, _, err = c.Read(ctx) // connection_established
+		ts.Check(err)
+		ts.Defer(func() { _ = c.CloseNow() }) // the server may have closed it
+	}
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
