@@ -31,6 +31,7 @@ type Hub struct {
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes
+	later  later                 // channels with something to tell when it is time
 }
 
 const (
@@ -57,6 +58,7 @@ func New(c Config) (*Hub, error) {
 		sockets:  newSockets(c.Flushers),
 		born:     time.Now(),
 		ending:   make(chan struct{}),
+		later:    later{channels: make(map[*Channel]bool)},
 	}
 	h.questions = c.Broker.(Questions)
 	_, h.local = c.Broker.(LocalBroker)
@@ -117,6 +119,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	failed := make(chan error, 1)
 	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
+	owned.Go(func() { h.later.run(inner) })
 	for _, f := range h.flushers {
 		owned.Go(func() { f.run(inner) })
 		owned.Go(func() { h.sweep(inner, f.index) })

@@ -51,6 +51,8 @@ func (s *Socket) handle(m protocol.Message) error {
 		return s.subscribe(m)
 	case protocol.EventUnsubscribe:
 		return s.unsubscribe(m)
+	case protocol.EventSignin:
+		return s.signin(m)
 	}
 	if protocol.IsClientEvent(m.Name) {
 		return s.clientEvent(m)
@@ -68,6 +70,7 @@ func (s *Socket) subscribe(m protocol.Message) error {
 		return err
 	}
 	c := s.hub.channels.hold(s.app.place(request.Channel), s.hub.newChannel)
+	occupant.Counted = c.counted
 	sub := &Subscription{socket: s, channel: c, occupant: occupant}
 	s.mu.Lock()
 	if s.subs == nil {
@@ -95,10 +98,14 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	if existing {
 		return Occupant{}, protocol.ExistingSubscription(r.Channel)
 	}
-	o := Occupant{Socket: s.id}
 	kind := protocol.KindOf(r.Channel)
+	o := Occupant{Socket: s.id}
+	session := s.session.Load()
 	if kind == protocol.ServerToUser {
-		return o, protocol.NotThatUser(r.Channel)
+		if session == nil || r.Channel != protocol.ServerToUserPrefix+session.user.ID {
+			return o, protocol.NotThatUser(r.Channel)
+		}
+		return o, nil
 	}
 	if !kind.NeedsAuth() {
 		return o, nil
@@ -109,15 +116,20 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	if !kind.IsPresence() {
 		return o, nil
 	}
+	o.MaxMembers = limits.Members
 	if !r.HasChannelData {
-		return o, protocol.ChannelDataRequired(r.Channel)
+		if session == nil {
+			return o, protocol.ChannelDataRequired(r.Channel)
+		}
+		o.Member = session.user.Member()
+		return o, nil
 	}
 	member, err := protocol.ParseMember(r.ChannelData, limits)
 	if refused, ok := errors.AsType[*protocol.Rejection](err); ok {
 		refused.Channel = r.Channel
 		return o, refused
 	}
-	o.Member, o.MaxMembers = member, limits.Members
+	o.Member = member
 	return o, nil
 }
 

@@ -38,6 +38,8 @@ type Socket struct {
 	slot   int   // guarded by its socketPart
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
+	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
+
 	bucket bucket // for client events; owned by Receive
 
 	mu sync.Mutex
@@ -122,6 +124,7 @@ func (s *Socket) End() {
 	for _, sub := range subs {
 		s.leave(sub)
 	}
+	s.signout()
 }
 
 // send gives the client frames that only it gets, or that a flusher joined.
