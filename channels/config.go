@@ -59,6 +59,10 @@ type AppConfig struct {
 	CacheTTL time.Duration
 	// ClientEvents lets clients publish client- events.
 	ClientEvents bool
+	// AuthorizeWithin closes (4009) a connection that has neither signed in nor
+	// subscribed to a private or presence channel within that time, in which it
+	// does not count for Limits.Connections; 0: guests may stay.
+	AuthorizeWithin time.Duration
 	// Watchlists tells signed-in users when users they name come and go.
 	Watchlists bool
 	// SubscriptionCount tells the subscribers of all but presence channels how
@@ -109,8 +113,8 @@ func (c Config) validate() error {
 	}
 	ids, keys := map[string]bool{}, map[string]bool{}
 	for _, app := range c.Apps {
-		if app.CacheTTL < 0 {
-			bad("app %q has a negative CacheTTL", app.ID)
+		if app.CacheTTL < 0 || app.AuthorizeWithin < 0 {
+			bad("app %q has a negative CacheTTL or AuthorizeWithin", app.ID)
 		}
 		for _, id := range append([]string{app.ID}, app.Aliases...) {
 			if id == "" {

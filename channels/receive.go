@@ -38,8 +38,8 @@ func (s *Socket) Receive(b []byte) {
 	}
 }
 
-// handle carries out one message. The error is a *protocol.Error or a
-// *protocol.Rejection, for the client.
+// handle carries out one message. An error that is a *protocol.Error or a
+// *protocol.Rejection is for the client.
 func (s *Socket) handle(m protocol.Message) error {
 	switch m.Name {
 	case protocol.EventPing:
@@ -82,6 +82,9 @@ func (s *Socket) subscribe(m protocol.Message) error {
 	return nil
 }
 
+// errClosing answers what nobody needs an answer to: the connection is closed.
+var errClosing = errors.New("channels: the connection is being closed")
+
 // check decides whether the client may subscribe, and as whom. The order of
 // the checks decides which of several faults is told.
 func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
@@ -112,6 +115,9 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	}
 	if err := s.app.Keys().VerifyChannel(s.id, r); err != nil {
 		return o, err
+	}
+	if !s.identify() {
+		return o, errClosing
 	}
 	if !kind.IsPresence() {
 		return o, nil

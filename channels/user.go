@@ -42,6 +42,9 @@ func (s *Socket) signin(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
+	if !s.identify() {
+		return errClosing
+	}
 	told := []protocol.Frame{protocol.SigninSuccess(request.UserData).Frame()}
 	if cut != nil {
 		told = append(told, cut.Frame())

@@ -185,3 +185,50 @@ func TestWatchlistLimit(t *testing.T) {
 		}
 	})
 }
+
+// A connection that shows nothing in time is closed, and does not count.
+func TestAuthorizeWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := hubtest.Config()
+		config.Apps[0].AuthorizeWithin = 30 * time.Second
+		config.Apps[0].Limits.Connections = 3
+		h := hubtest.Start(t, config)
+		var guests, known []*hubtest.Client
+		for range 4 {
+			c := hubtest.Connect(t, h)
+			c.Subscribe("orders")
+			guests = append(guests, c)
+		}
+		for range 3 {
+			known = append(known, hubtest.Connect(t, h))
+		}
+		known[0].Signin(`{"id":"ada"}`)
+		known[1].Subscribe("private-x")
+		known[2].Join("presence-x", "bob")
+		guests[0].Say(`{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"app-key:wrong"}}`)
+		guests[3].Signin(`{"id":"eve"}`)
+		if code, _ := guests[3].Closed(); code != 4004 {
+			t.Errorf("the fourth who is known was closed with %d, want 4004: there may be three", code)
+		}
+		time.Sleep(29 * time.Second)
+		if code, _ := guests[0].Closed(); code != 0 {
+			t.Errorf("closed with %d before its time was over", code)
+		}
+		time.Sleep(2 * time.Second)
+		for _, c := range guests[:3] {
+			if code, reason := c.Closed(); code != 4009 || reason != "Connection not authorized within timeout" {
+				t.Errorf("a stranger was closed with %d %q, want 4009", code, reason)
+			}
+		}
+		for _, c := range known {
+			if code, _ := c.Closed(); code != 0 {
+				t.Errorf("one who is known was closed with %d", code)
+			}
+		}
+		known[0].Hangup()
+		synctest.Wait()
+		next := hubtest.Connect(t, h)
+		next.Signin(`{"id":"eve"}`)
+		next.Expect(signedIn(`{"id":"eve"}`))
+	})
+}

@@ -51,6 +51,15 @@ type App struct {
 	Limits protocol.Limits `yaml:"limits"`
 	// ClientEvents lets clients send client- events; default false.
 	ClientEvents bool `yaml:"client_events"`
+	// SubscriptionCount tells the subscribers of all but presence channels how many they are; default false.
+	SubscriptionCount bool `yaml:"subscription_count"`
+	// Watchlists tells signed-in users when users they name come and go; default false.
+	Watchlists bool `yaml:"watchlists"`
+	// CacheTTL is how long a cache channel keeps its last event; default 30m.
+	CacheTTL time.Duration `yaml:"cache_ttl" validate:"min=0"`
+	// AuthorizeWithin is the time in which a connection must sign in or subscribe to a private or presence channel;
+	// default none.
+	AuthorizeWithin time.Duration `yaml:"authorize_within" validate:"min=0"`
 	// Disabled refuses all connections and requests; default false.
 	Disabled bool `yaml:"disabled"`
 }
@@ -69,6 +78,11 @@ func (a App) Channels() channels.AppConfig {
 		Limits:       a.Limits,
 		ClientEvents: a.ClientEvents,
 		Disabled:     a.Disabled,
+
+		SubscriptionCount: a.SubscriptionCount,
+		Watchlists:        a.Watchlists,
+		CacheTTL:          a.CacheTTL,
+		AuthorizeWithin:   a.AuthorizeWithin,
 	}
 	for _, key := range a.Keys {
 		c.Keys = append(c.Keys, authz.Key(key))
@@ -101,5 +115,8 @@ func DevApp() App {
 		Aliases:      []string{"app-id"},
 		Keys:         []Key{{Key: "app-key", Secret: "app-secret"}},
 		ClientEvents: true,
+
+		SubscriptionCount: true,
+		Watchlists:        true,
 	}
 }
