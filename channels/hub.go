@@ -31,6 +31,7 @@ type Hub struct {
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes
+	later  later                 // channels with something to tell when it is time
 }
 
 const (
@@ -57,6 +58,7 @@ func New(c Config) (*Hub, error) {
 		sockets:  newSockets(c.Flushers),
 		born:     time.Now(),
 		ending:   make(chan struct{}),
+		later:    later{channels: make(map[*Channel]bool)},
 	}
 	h.questions = c.Broker.(Questions)
 	_, h.local = c.Broker.(LocalBroker)
@@ -117,6 +119,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	failed := make(chan error, 1)
 	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
+	owned.Go(func() { h.later.run(inner) })
 	for _, f := range h.flushers {
 		owned.Go(func() { f.run(inner) })
 		owned.Go(func() { h.sweep(inner, f.index) })
@@ -138,8 +141,13 @@ func (h *Hub) Run(ctx context.Context) error {
 	return err
 }
 
-// drainStep is how often a drain closes another lot of connections.
-const drainStep = 100 * time.Millisecond
+const (
+	// drainStep is how often a drain closes another lot of connections, at most.
+	drainStep = 100 * time.Millisecond
+	// drainLot is how many connections may come back at the same moment without
+	// anybody noticing: a drain of no more is over at once.
+	drainLot = 10
+)
 
 // drain closes the connections over Config.Drain, idle ones first. 4200 makes
 // clients come back at once, and no client backs off or adds jitter, so only
@@ -147,16 +155,13 @@ const drainStep = 100 * time.Millisecond
 func (h *Hub) drain() {
 	all := h.sockets.list()
 	idlestFirst(all)
-	lots := max(int(h.config.Drain/drainStep), 1)
+	lots := max(1, min(len(all)/drainLot, int(h.config.Drain/drainStep)))
 	for i := range lots {
 		if i > 0 {
-			time.Sleep(drainStep)
+			time.Sleep(h.config.Drain / time.Duration(lots))
 		}
 		for _, s := range all[len(all)*i/lots : len(all)*(i+1)/lots] {
 			s.close(protocol.CloseReconnect, "The server is restarting")
-		}
-		if len(all) == 0 {
-			return
 		}
 	}
 }

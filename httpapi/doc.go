@@ -6,6 +6,14 @@
 //	GET  /apps/{id}/channels                 the occupied channels
 //	GET  /apps/{id}/channels/{name}          one channel
 //	GET  /apps/{id}/channels/{name}/users    the users on a presence channel
+//	POST /apps/{id}/users/{user}/terminate_connections
+//	                                         close what is signed in as a user
+//	POST /users/{user}/terminate_connections the same, as the Python SDK asks
+//
+// and, deprecated,
+//
+//	POST /apps/{id}/channels/{name}/events   trigger; the body is the data (202)
+//	GET  /apps/{id}/channels/{name}/stats    one channel
 //
 // These are signed, as the SDKs of Pusher sign them, with any live key of the
 // app; {id} may be one of the app's aliases. Answers are 200 and a JSON object,

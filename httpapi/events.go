@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"hark/authz"
 	"hark/channels"
@@ -139,5 +141,43 @@ func describe(now channels.ChannelInfo, info protocol.Info) protocol.ChannelStat
 	if info.Has(protocol.InfoSubscriptionCount) {
 		s.SubscriptionCount = &now.Sockets
 	}
+	if info.Has(protocol.InfoCache) {
+		s.Cache = cached(now.Cached)
+	}
 	return s
+}
+
+// cached describes a cached event; the seconds left are rounded up, since one
+// with none left is not there.
+func cached(c channels.Cached) jsontext.Value {
+	if c == (channels.Cached{}) {
+		return jsontext.Value("null")
+	}
+	left := time.Until(c.Until)
+	text, err := json.Marshal(protocol.CacheState{Data: c.Data, TTL: int((left + time.Second - 1) / time.Second)})
+	if err != nil {
+		panic(err) // what was published is UTF-8
+	}
+	return text
+}
+
+// accepted is the answer of a call that says 202 and nothing else.
+type accepted struct{}
+
+// triggerChannel serves POST /channels/{name}/events, which is deprecated: the
+// body is the event's data as it is.
+func (h *Handler) triggerChannel(r *request) (any, error) {
+	fields := map[string]any{"name": r.param("name"), "channel": r.channel, "data": string(r.body)}
+	if id, ok := r.params.Get("socket_id"); ok {
+		fields["socket_id"] = id
+	}
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return nil, badRequest("The body must be UTF-8 text")
+	}
+	t, err := protocol.ParseTrigger(body, r.app.Limits())
+	if err != nil {
+		return nil, err
+	}
+	return accepted{}, publish(r, t)
 }

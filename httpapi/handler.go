@@ -117,6 +117,10 @@ func (h *Handler) routes() {
 	app.GET("/channels", h.signed(h.listChannels))
 	app.GET("/channels/:channel", h.signed(h.showChannel))
 	app.GET("/channels/:channel/users", h.signed(h.listUsers))
+	app.POST("/channels/:channel/events", h.signed(h.triggerChannel))
+	app.GET("/channels/:channel/stats", h.signed(h.showStats))
+	app.POST("/users/:user/terminate_connections", h.signed(h.terminate))
+	e.POST("/users/:user/terminate_connections", h.signed(h.terminate))
 
 	h.healthRoutes()
 	if h.config.Demo != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/channels"
 	"hark/channels/hubtest"
@@ -181,6 +182,10 @@ func TestDraining(t *testing.T) {
 		go func() { done <- hub.Run(ctx) }()
 		synctest.Wait()
 		h := httpapi.New(hub, httpapi.Config{})
+		for range 40 { // enough to be closed in several lots, idle ones first
+			hubtest.Connect(t, hub)
+		}
+		time.Sleep(time.Second)
 		c := hubtest.Connect(t, hub)
 		c.Subscribe("c")
 		c.Take()

@@ -22,6 +22,7 @@ type request struct {
 	ctx     context.Context
 	app     *channels.App
 	channel string       // named in the path; "": none
+	user    string       // likewise
 	params  authz.Params // of the query
 	body    []byte
 }
@@ -51,10 +52,9 @@ func (h *Handler) signed(answer func(*request) (any, error)) gin.HandlerFunc {
 // verify reads a request and checks who sent it. Nothing of it is looked into
 // before its signature has been found right.
 func (h *Handler) verify(c *gin.Context) (*request, error) {
-	app, ok := h.hub.App(c.Param("app"))
-	if !ok {
-		return nil, &protocol.RESTError{Status: http.StatusNotFound,
-			Text: fmt.Sprintf("Unknown app %q, check the app id", c.Param("app"))}
+	app, err := h.app(c)
+	if err != nil {
+		return nil, err
 	}
 	body, err := readBody(c.Request, app.Limits().RESTBody)
 	if err != nil {
@@ -78,7 +78,29 @@ func (h *Handler) verify(c *gin.Context) (*request, error) {
 	if app.Disabled() {
 		return nil, &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
 	}
-	return &request{ctx: c.Request.Context(), app: app, channel: c.Param("channel"), params: params, body: body}, nil
+	return &request{
+		ctx: c.Request.Context(), app: app, channel: c.Param("channel"), user: c.Param("user"), params: params, body: body,
+	}, nil
+}
+
+// app returns the app that the path names, or, where it names none, the one
+// that the key belongs to: the Python SDK leaves the app out of one path.
+func (h *Handler) app(c *gin.Context) (*channels.App, error) {
+	if id := c.Param("app"); id != "" {
+		if app, ok := h.hub.App(id); ok {
+			return app, nil
+		}
+		return nil, &protocol.RESTError{Status: http.StatusNotFound, Text: fmt.Sprintf("Unknown app %q, check the app id", id)}
+	}
+	params, err := authz.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	key, _ := params.Get("auth_key")
+	if app, ok := h.hub.AppByKey(key); ok {
+		return app, nil
+	}
+	return nil, authz.ErrUnknownKey
 }
 
 // trusted is up to how many bytes memory is set aside for a body that has not
@@ -126,6 +148,10 @@ var (
 // respond sends 200, the only status that the PHP SDK takes for success, and
 // value as JSON. A nil value is {}.
 func respond(c *gin.Context, value any) {
+	if _, ok := value.(accepted); ok {
+		c.Writer.WriteHeader(http.StatusAccepted)
+		return
+	}
 	body := empty
 	if value != nil {
 		var err error
