@@ -60,6 +60,7 @@ func New(c Config) (*Hub, error) {
 		ending:   make(chan struct{}),
 		later:    later{channels: make(map[*Channel]bool)},
 	}
+	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
