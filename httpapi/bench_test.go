@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"hark/authz"
+	"hark/channels/hubtest"
+	"hark/httpapi"
 )
 
 // A discard is a ResponseWriter that costs nothing.
@@ -25,7 +27,7 @@ func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 // BenchmarkTrigger is a signed POST /events of one event on one channel that
 // nobody is on, from the parsed request to the answer, without net/http.
 func BenchmarkTrigger(b *testing.B) {
-	h := serve(b)
+	h := httpapi.New(hubtest.Start(b, hubtest.Config()), httpapi.Config{})
 	body := []byte(`{"name":"order-paid","channels":["orders"],"data":"` + strings.Repeat("d", 256) + `"}`)
 	const path = "/apps/1001/events"
 	query := authz.SignREST(key, "POST", path, nil, body, time.Now()).Encode()

@@ -45,9 +45,7 @@ func withMoody(t *testing.T, f func(m *moody, h http.Handler)) {
 		m := &moody{Memory: channels.NewMemory()}
 		c := config()
 		c.Broker = m
-		hub := hubtest.Start(t, c)
-		synctest.Wait() // the broker too has begun
-		f(m, httpapi.New(hub, httpapi.Config{}))
+		f(m, httpapi.New(hubtest.Start(t, c), httpapi.Config{}))
 	})
 }
 

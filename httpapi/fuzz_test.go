@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,29 +14,15 @@ import (
 	"hark/httpapi"
 )
 
-// serve runs a hub outside a bubble until a trigger gets through: a hub may say
-// that it is ready just before its broker has begun.
-func serve(t testing.TB) http.Handler {
-	h := httpapi.New(hubtest.Start(t, hubtest.Config()), httpapi.Config{})
-	for {
-		switch status, answer, _ := (call{body: event}).do(h); status {
-		case http.StatusOK:
-			return h
-		case http.StatusServiceUnavailable:
-			runtime.Gosched()
-		default:
-			t.Fatal(status, answer)
-		}
-	}
-}
-
 // Whatever the body, a signed request is answered 200 or 4xx.
 func FuzzEvents(f *testing.F) {
 	for _, body := range []string{event, batch(2), `{"batch":[{}]}`, "", "null", "\xff", `{"name":"e","channels":"c","data":1}`} {
 		f.Add("/apps/1001/events", []byte(body))
 		f.Add("/apps/1001/batch_events", []byte(body))
+		f.Add("/apps/1001/channels/c/events", []byte(body))
+		f.Add("/apps/1001/users/42/terminate_connections", []byte(body))
 	}
-	h := serve(f)
+	h := httpapi.New(hubtest.Start(f, hubtest.Config()), httpapi.Config{})
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
 		u := url.URL{Path: path}
 		if !strings.HasPrefix(path, "/") {

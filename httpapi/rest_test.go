@@ -98,7 +98,6 @@ func inBubbleWith(t *testing.T, name string, c channels.Config, f func(t *testin
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			hub := hubtest.Start(t, c)
-			synctest.Wait() // the broker too has begun
 			f(t, hub, httpapi.New(hub, httpapi.Config{}))
 		})
 	})

@@ -52,7 +52,7 @@ func TestServer(t *testing.T) {
 	if err := client.Write(t.Context(), websocket.MessageText, []byte(subscribe)); err != nil {
 		t.Fatal(err)
 	}
-	hear("subscription_succeeded") // so the broker has begun
+	hear("subscription_succeeded")
 	if status, answer := post(event); status != http.StatusOK || answer != "{}" {
 		t.Fatalf("trigger: %d %q", status, answer)
 	}
