@@ -67,16 +67,17 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 
 // Trigger publishes an event. The caller has checked t against the app's
 // limits (protocol.ParseTrigger does). When it returns nil, every subscriber
-// who reads gets the event. It waits for room and for the broker until ctx
-// ends, and for the broker no longer than Config.BrokerTimeout.
+// who reads gets the event. It waits for room in full lists and for the broker
+// until ctx ends, and no longer than Config.BrokerTimeout in all.
 func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	var failed UndeliveredError
+	deadline := a.hub.deadline()
 	for _, name := range t.Channels {
 		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
 		if protocol.KindOf(name).IsCache() {
 			e.Cache = a.config.CacheTTL
 		}
-		if err := a.hub.publish(ctx, e, true); err != nil {
+		if err := a.hub.publish(ctx, e, deadline); err != nil {
 			failed.Channels = append(failed.Channels, name)
 			failed.Err = err
 			a.hub.config.Counters.Dropped(dropReason(err), 1)

@@ -10,10 +10,6 @@ import (
 	"hark/protocol"
 )
 
-// EventGap tells a channel that events on it may be missing at this point, so
-// that an application can fetch its state anew. Its data is {}.
-const EventGap = "hark:gap"
-
 // entryOverhead is what an entry counts for beside its frame, in bytes.
 const entryOverhead = 64
 
@@ -238,41 +234,6 @@ func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counter
 	c.appendLocked(entry{kind: entryFrame, frame: e.frame, sub: except})
 }
 
-// gap takes the state of the place after envelopes were lost: members who came
-// or went meanwhile are announced, and the channel is told of the gap.
-func (c *Channel) gap(now Snapshot) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.opened {
-		return
-	}
-	present := make(map[string]protocol.Member, len(now.Members))
-	for _, m := range now.Members {
-		present[m.UserID] = m
-	}
-	gone := make(map[string]bool)
-	for m := range c.roster.All() {
-		if _, here := present[m.UserID]; !here {
-			gone[m.UserID] = true
-		}
-		delete(present, m.UserID)
-	}
-	for id := range gone {
-		c.changeLocked(presence.RemovedDiff(id))
-	}
-	for _, m := range now.Members {
-		if _, came := present[m.UserID]; came {
-			c.changeLocked(presence.AddedDiff(m))
-		}
-	}
-	c.position = now.Position
-	if c.counted {
-		c.countLocked(now.Sockets)
-	}
-	c.gapLocked()
-	c.admitLocked()
-}
-
 // changeLocked tells the subscribers that a member came or went. That is small
 // and is never dropped: a roster that is wrong once is wrong for ever.
 func (c *Channel) changeLocked(d presence.Diff) {
@@ -283,17 +244,6 @@ func (c *Channel) changeLocked(d presence.Diff) {
 	c.roster.Apply(d)
 	c.succeeded = protocol.Frame{}
 	c.appendLocked(entry{kind: entryFrame, frame: diffFrame(c.place.Channel, d)})
-}
-
-// gapLocked tells the subscribers, once until something gets through again,
-// that events are missing here.
-func (c *Channel) gapLocked() {
-	if c.gapped {
-		return
-	}
-	c.gapped = true
-	gap := protocol.Event{Name: EventGap, Channel: c.place.Channel, Data: "{}"}
-	c.appendLocked(entry{kind: entryFrame, frame: gap.Frame()})
 }
 
 // admitLocked inserts the subscriptions whose position has been reached.
@@ -325,51 +275,6 @@ func (c *Channel) appendLocked(e entry) {
 			e.sub = except
 		}
 		f.appendLocked(e)
-	}
-}
-
-// fullLocked reports whether n more bytes, beside those that are reserved,
-// pass the bound of a list. One event always fits into an empty list.
-func (c *Channel) fullLocked(reserved, n int) bool {
-	for _, f := range c.feeds {
-		if f == nil {
-			continue
-		}
-		if before := f.size + reserved; before > 0 && before+n > c.bound {
-			return true
-		}
-	}
-	return false
-}
-
-// reserve keeps n bytes of the lists for an event about to be published, or
-// returns a channel that is closed when there may be room.
-func (c *Channel) reserve(n int) (wait <-chan struct{}, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.fullLocked(c.reserved, n) {
-		c.reserved += n
-		return nil, true
-	}
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room, false
-}
-
-// release gives back what reserve kept.
-func (c *Channel) release(n int) {
-	c.mu.Lock()
-	c.reserved -= n
-	c.roomLocked()
-	c.mu.Unlock()
-}
-
-// roomLocked wakes the publishers that wait for a shorter list.
-func (c *Channel) roomLocked() {
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
 	}
 }
 

@@ -172,46 +172,28 @@ func (h *Hub) drain() {
 func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
 
 // publish gives e to the broker. Where this node has subscribers it first waits
-// for room in their lists, at most Config.BrokerTimeout; wait false: it answers
-// errWouldWait instead.
-func (h *Hub) publish(ctx context.Context, e Envelope, wait bool) error {
+// for room in their lists. It waits until the deadline at most; where that is
+// zero it does not, and answers errWouldWait if it would have to.
+func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error {
 	if c := h.channels.find(e.Place); c != nil {
 		e.frame = e.encode()
 		n := len(e.frame.Wire()) + entryOverhead
-		if _, ok := c.reserve(n); !ok {
-			if !wait {
-				return errWouldWait
-			}
-			if err := h.awaitRoom(ctx, c, n); err != nil {
-				return err
-			}
+		if err := c.awaitRoom(ctx, n, deadline); err != nil {
+			return err
 		}
 		defer c.release(n)
 	}
 	if !h.local {
 		var cancel context.CancelFunc
-		ctx, cancel = h.brokerContext(ctx)
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline, ErrUnavailable)
 		defer cancel()
 	}
 	_, err := h.broker.Publish(ctx, e)
 	return err
 }
 
-func (h *Hub) awaitRoom(ctx context.Context, c *Channel, n int) error {
-	ctx, cancel := h.brokerContext(ctx)
-	defer cancel()
-	for {
-		room, ok := c.reserve(n)
-		if ok {
-			return nil
-		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return errListFull
-		}
-	}
-}
+// deadline is when a publish that begins now is given up.
+func (h *Hub) deadline() time.Time { return time.Now().Add(h.config.BrokerTimeout) }
 
 // brokerContext bounds one call of the broker.
 func (h *Hub) brokerContext(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"time"
 	"unicode/utf8"
 
 	"hark/protocol"
@@ -214,7 +215,11 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 	}
 	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id}
 	s.do(m.Channel, func(ctx context.Context, wait bool) error {
-		err := s.hub.publish(ctx, e, wait)
+		var deadline time.Time
+		if wait {
+			deadline = s.hub.deadline()
+		}
+		err := s.hub.publish(ctx, e, deadline)
 		if err == nil || !wait {
 			return err
 		}

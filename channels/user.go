@@ -138,7 +138,7 @@ func (s *Socket) signout() {
 //
 // Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
 func (a *App) Terminate(ctx context.Context, userID string) error {
-	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, true)
+	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
 }
 
 // userChangedLocked tells the watchers of a user that it has come online, or,

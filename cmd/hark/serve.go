@@ -82,6 +82,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	server := &http.Server{
 		Handler:           httpapi.New(hub, handler),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // of a body; a websocket has left the server's hands by then
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
