@@ -1,0 +1,40 @@
+package ws
+
+import (
+	"net"
+	"net/http"
+
+	"hark/channels"
+)
+
+// Socket is what a test may put in place of a channels.Socket.
+type Socket = socket
+
+// Serve is ServeHTTP behind the choice of a socket: without a hub.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, run func(func()) bool, connect func(channels.Conn) Socket) {
+	h.serve(w, r, run, connect)
+}
+
+// CloseWait and WriteWait are the times of doc.go.
+const (
+	CloseWait = closeWait
+	WriteWait = writeWait
+)
+
+// Pending returns how many bytes wait in c's outbox, as its bound counts them.
+func Pending(c channels.Conn) int {
+	o := &c.(*Conn).out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
+}
+
+// Wire returns c as coder sees it.
+func Wire(c channels.Conn) net.Conn { return wire{c.(*Conn)} }
+
+// NewConn returns a Conn without a websocket to read it.
+func NewConn(conn net.Conn) *Conn {
+	c := new(Conn)
+	c.out.attach(conn, func(f func()) bool { go f(); return true }, defaultLimit)
+	return c
+}

@@ -1,0 +1,124 @@
+package ws
+
+import (
+	"math"
+	"net/http"
+	"strings"
+
+	"hark/channels"
+	"hark/protocol"
+)
+
+// A Handler serves websockets for a hub, at every path that ends in /app/KEY.
+// Its fields may be set before the first request.
+type Handler struct {
+	// Outbox bounds what waits for one client that reads too slowly, in bytes;
+	// 0: 1 MiB, negative: no bound. Over it the client is closed with 4100.
+	Outbox int
+
+	hub *channels.Hub
+}
+
+// New returns a Handler that connects clients to hub.
+func New(hub *channels.Hub) *Handler { return &Handler{hub: hub} }
+
+// ServeHTTP upgrades r to a websocket, connects it to the hub and returns.
+//
+// What the protocol refuses is upgraded too, and then closed with a code and a
+// pusher:error before it: a browser shows a page no HTTP status, and pusher-js
+// would try again for ever. That includes upgrades on other paths (4005). A
+// request that is no upgrade gets 426 on an app's path and 404 on others; an
+// upgrade that RFC 6455 does not allow gets a 4xx.
+//
+// The time for a client to send its request is http.Server.ReadHeaderTimeout.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key, ok := AppKey(r.URL.Path)
+	if !IsUpgrade(r) {
+		notUpgrade(w, r, ok)
+		return
+	}
+	h.serve(w, r, h.hub.Go, func(c channels.Conn) socket {
+		if !ok {
+			refuse(c, protocol.NewError(protocol.ClosePathNotFound))
+			return nil
+		}
+		if s := h.hub.Connect(c, connectRequest(r, key)); s != nil {
+			return s
+		}
+		return nil
+	})
+}
+
+// serve upgrades r, lets connect decide whose socket the Conn is, and starts to
+// read. Goroutines are started by run. connect returns nil when it has closed
+// the Conn.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, run func(func()) bool, connect func(channels.Conn) socket) {
+	limit := h.Outbox
+	switch {
+	case limit == 0:
+		limit = defaultLimit
+	case limit < 0:
+		limit = math.MaxInt
+	}
+	c, ws, err := accept(w, r, run, limit)
+	if err != nil {
+		return // answered, and nothing of ours has begun
+	}
+	c.startReading(ws, connect(c))
+}
+
+// refuse closes c with the code and the words of err.
+func refuse(c channels.Conn, err *protocol.Error) {
+	_ = c.Send(protocol.Join(err.Frame())) // the Close says it too
+	c.Close(err.Code, err.Message)
+}
+
+// notUpgrade answers a request that asks for no websocket.
+func notUpgrade(w http.ResponseWriter, r *http.Request, app bool) {
+	if !app {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "websocket")
+	http.Error(w, "This is a websocket endpoint: connect with a websocket client", http.StatusUpgradeRequired)
+}
+
+// connectRequest copies what a hub wants to know of r. Nothing of it keeps the
+// request in memory.
+func connectRequest(r *http.Request, key string) channels.ConnectRequest {
+	q := r.URL.Query()
+	return channels.ConnectRequest{
+		Key:         strings.Clone(key),
+		Protocol:    strings.Clone(q.Get("protocol")),
+		HasProtocol: q.Has("protocol"),
+		Version:     strings.Clone(q.Get("version")),
+	}
+}
+
+// AppKey returns the key in a path that ends in /app/KEY, behind any prefix.
+func AppKey(path string) (key string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || i == len(path)-1 || !strings.HasSuffix(path[:i], "/app") {
+		return "", false
+	}
+	return path[i+1:], true
+}
+
+// IsUpgrade reports whether r asks for a websocket, well-formed or not.
+func IsUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
+}
+
+// hasToken reports whether a header's comma-separated lists have a token, which
+// case does not matter for.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,103 @@
+package ws_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"hark/protocol"
+)
+
+// TestMain fails when a goroutine is left after the tests. The ends of net/http
+// come a moment after them; a fuzzing process keeps some of its own.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.fuzzworker").Value.String() == "true"
+	left := func() bool { return code == 0 && !fuzzing && runtime.NumGoroutine() > before }
+	for end := time.Now().Add(10 * time.Second); left() && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	if left() {
+		fmt.Fprintln(os.Stderr, "goroutines are left:")
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// TestNoLeaks opens connections and ends them in every way there is. Nothing of
+// them stays: no goroutine, no file.
+func TestNoLeaks(t *testing.T) {
+	files := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatalf("this test counts open files in /proc: %v", err)
+		}
+		return len(list)
+	}
+	endings := []func(k *socket, c *client){
+		func(k *socket, c *client) { c.Drop() },
+		func(k *socket, c *client) { c.Close() },
+		func(k *socket, c *client) { c.say(fin(opClose, "\x03\xe8")); c.want(opClose, "\x03\xe8"); c.end() },
+		func(k *socket, c *client) {
+			k.Close(protocol.CloseReconnect, "")
+			c.wantClosed(protocol.CloseReconnect)
+		},
+		func(k *socket, c *client) { c.say(fin(opBinary, "x")); c.wantClosed(protocol.CloseUnsupported) },
+		func(k *socket, c *client) { c.say([]byte{0x80 | opText}); c.Drop() },
+		func(k *socket, c *client) { // while a drain runs
+			k.Send(protocol.Join(protocol.Event{Name: "e", Data: strings.Repeat("x", 100000)}.Frame()))
+			c.Drop()
+		},
+	}
+	const rounds = 60
+	var open, goroutines int
+	t.Run("connections", func(t *testing.T) {
+		s := serveTCP(t)
+		k, c := s.connect() // whatever is made once has been made
+		c.Drop()
+		<-k.ended
+		s.wait()
+		open, goroutines = files(), runtime.NumGoroutine()
+		for range rounds {
+			for _, end := range endings {
+				k, c := s.connect()
+				end(k, c)
+				c.Close()
+				<-k.ended
+			}
+		}
+		s.wait()
+		if n := files(); n > open {
+			t.Errorf("%d files were open, %d are now", open, n)
+		}
+		// net/http's goroutines end a moment after the handler. A leak of one
+		// ending would be a whole round of them.
+		if n := runtime.NumGoroutine(); n > goroutines+rounds/2 {
+			t.Errorf("%d goroutines were there, %d are now", goroutines, n)
+		}
+	})
+}
+
+// TestOneGoroutine: a connection that does nothing has its reader and no other
+// goroutine.
+func TestOneGoroutine(t *testing.T) {
+	s := serveTCP(t)
+	s.connect()
+	const n = 50
+	before := runtime.NumGoroutine()
+	for range n {
+		k, c := s.connect()
+		k.Send(text(1))
+		c.want(opText, string(payload(text(1))))
+	}
+	if got := runtime.NumGoroutine() - before; got > n+n/2 { // a few of net/http may still be ending
+		t.Errorf("%d connections have %d goroutines", n, got)
+	}
+}

@@ -1,0 +1,379 @@
+package ws_test
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hark/channels"
+	"hark/channels/ws"
+	"hark/protocol"
+)
+
+// bubble runs test over net.Pipe with time of its own.
+func bubble(t *testing.T, name string, test func(t *testing.T, s *server)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { test(t, servePipe(t)) })
+	})
+}
+
+// wantEndedOnce closes the client's side, if it is still open, and checks that
+// the socket was told once that the connection has ended.
+func wantEndedOnce(t *testing.T, k *socket, c *client) {
+	t.Helper()
+	c.Close()
+	synctest.Wait()
+	if n := k.ends.Load(); n != 1 {
+		t.Errorf("End was called %d times", n)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		frames [][]byte
+		want   []string
+	}{
+		{"one", [][]byte{fin(opText, "hello")}, []string{"hello"}},
+		{"empty", [][]byte{fin(opText, "")}, []string{""}},
+		{"two in one write", [][]byte{append(fin(opText, "a"), fin(opText, "b")...)}, []string{"a", "b"}},
+		{"fragments", [][]byte{maskedFrame(opText, []byte("he")), maskedFrame(opContinuation, []byte("ll")), fin(opContinuation, "o")}, []string{"hello"}},
+		{"larger than any buffer", [][]byte{fin(opText, strings.Repeat("x", 40000))}, []string{strings.Repeat("x", 40000)}},
+		{"as large as may be", [][]byte{fin(opText, strings.Repeat("x", messageLimit))}, []string{strings.Repeat("x", messageLimit)}},
+		{"not UTF-8, which the socket judges", [][]byte{fin(opText, "\xff")}, []string{"\xff"}},
+	} {
+		bubble(t, test.name, func(t *testing.T, s *server) {
+			k, c := s.connect()
+			for _, b := range test.frames {
+				c.say(b)
+			}
+			for _, want := range test.want {
+				if got := <-k.messages; got != want {
+					t.Errorf("received %.60q of %d bytes, want %.60q of %d", got, len(got), want, len(want))
+				}
+			}
+			wantEndedOnce(t, k, c)
+		})
+	}
+}
+
+func TestNoMessageLimit(t *testing.T) {
+	bubble(t, "", func(t *testing.T, s *server) {
+		s.limit = math.MaxInt // as protocol.Limits says it
+		k, c := s.connect()
+		c.say(fin(opText, strings.Repeat("x", 5<<20)))
+		if got := <-k.messages; len(got) != 5<<20 {
+			t.Errorf("received %d bytes", len(got))
+		}
+		wantEndedOnce(t, k, c)
+	})
+}
+
+func TestByteAtATime(t *testing.T) {
+	bubble(t, "", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		stream := bytes.Join([][]byte{fin(opText, "one"), fin(opPong, "p"), maskedFrame(opText, []byte("t")), fin(opContinuation, "wo")}, nil)
+		for i := range stream {
+			c.say(stream[i : i+1])
+		}
+		for _, want := range []string{"one", "two"} {
+			if got := <-k.messages; got != want {
+				t.Errorf("received %q, want %q", got, want)
+			}
+		}
+		wantEndedOnce(t, k, c)
+	})
+}
+
+func TestControlFrames(t *testing.T) {
+	bubble(t, "a ping is answered and a sign of life", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opPing, "are you there"))
+		c.want(opPong, "are you there")
+		<-k.alive
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "a pong is a sign of life", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opPong, "nobody asked"))
+		<-k.alive
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "a ping inside a message", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(maskedFrame(opText, []byte("a")))
+		c.say(fin(opPing, ""))
+		c.want(opPong, "")
+		c.say(fin(opContinuation, "b"))
+		if got := <-k.messages; got != "ab" {
+			t.Errorf("received %q", got)
+		}
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "Ping sends a ping", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.Conn.(channels.Pinger).Ping()
+		c.want(opPing, "")
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "a ping and then silence", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opPing, ""))
+		c.want(opPong, "")
+		time.Sleep(50 * time.Second)
+		k.Send(text(1))
+		c.want(opText, string(payload(text(1))))
+		wantEndedOnce(t, k, c)
+	})
+}
+
+// payload is the text of a batch of one.
+func payload(b protocol.Batch) []byte {
+	for text := range b.All() {
+		return text
+	}
+	return nil
+}
+
+// TestRejected: what RFC 6455 or the limits do not allow ends the connection
+// with a code that the client gets, whatever it is still sending.
+func TestRejected(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		send []byte
+		code protocol.CloseCode
+	}{
+		{"binary", fin(opBinary, "\x00"), 1003},
+		{"too big by one", fin(opText, strings.Repeat("x", messageLimit+1)), 1009},
+		{"far too big", fin(opText, strings.Repeat("x", 20*messageLimit)), 1009},
+		{"too big in fragments", append(maskedFrame(opText, make([]byte, messageLimit)), fin(opContinuation, "x")...), 1009},
+		{"reserved opcode", fin(3, ""), 1002},
+		{"reserved bit", maskedFrame(0xc0|opText, nil), 1002},
+		{"continuation of nothing", fin(opContinuation, "x"), 1002},
+		{"message in a message", append(maskedFrame(opText, []byte("a")), fin(opText, "b")...), 1002},
+		{"fragmented ping", maskedFrame(opPing, nil), 1002},
+		{"long ping", fin(opPing, strings.Repeat("x", 126)), 1002},
+		{"close with half a code", fin(opClose, "\x03"), 1002},
+		{"close with a code that is none", fin(opClose, "\x03\xee"), 1002},
+		{"close with a reason that is no UTF-8", fin(opClose, "\x03\xe8\xff"), 1007},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			k, c := serveTCP(t).connect()
+			// More follows, so that input is unread when the server closes. That
+			// must not become a reset: a client that notices one by a failed
+			// write never reads why.
+			sent := make(chan error)
+			go func() {
+				_, err := c.Write(append(test.send, fin(opText, strings.Repeat("y", 10000))...))
+				sent <- err
+			}()
+			c.wantClosed(test.code)
+			if err := <-sent; err != nil {
+				t.Errorf("sending, while the server closes: %v", err)
+			}
+			<-k.ended
+			if n := len(k.messages); n > 0 {
+				t.Errorf("%d messages were received", n)
+			}
+		})
+	}
+	t.Run("unmasked", func(t *testing.T) {
+		t.Parallel()
+		k, c := serveTCP(t).connect()
+		c.say([]byte("\x81\x02hi"))
+		if _, err := c.Next(); err == nil {
+			t.Error("a frame without a mask was answered with a message")
+		}
+		<-k.ended
+	})
+}
+
+func TestPeerCloses(t *testing.T) {
+	bubble(t, "its code and reason come back", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opClose, "\x03\xe8bye"))
+		c.want(opClose, "\x03\xe8bye")
+		c.end()
+		wantEndedOnce(t, k, c)
+		if err := k.Send(text(1)); !errors.Is(err, channels.ErrClosed) {
+			t.Errorf("Send after the peer's close: %v", err)
+		}
+	})
+	bubble(t, "without a code", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opClose, ""))
+		c.want(opClose, "")
+		c.end()
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "after what was queued", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		for n := range 100 {
+			k.Send(text(n))
+		}
+		c.say(fin(opClose, "\x03\xe8"))
+		synctest.Wait()
+		for n := range 100 {
+			c.want(opText, string(payload(text(n))))
+		}
+		c.want(opClose, "\x03\xe8")
+		c.end()
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "at the same time as we", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.Close(protocol.CloseReconnect, "restart")
+		c.say(fin(opClose, "\x03\xe8"))
+		c.want(opClose, "\x10\x68restart")
+		c.end()
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "without a word", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.Drop()
+		wantEndedOnce(t, k, c)
+	})
+}
+
+func TestServerCloses(t *testing.T) {
+	bubble(t, "and nothing is received any more", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.Close(protocol.CloseReconnect, "")
+		c.want(opClose, "\x10\x68")
+		c.say(fin(opPing, "no answer to this"))
+		c.say(fin(opText, "late"))
+		c.end()
+		wantEndedOnce(t, k, c)
+		if len(k.messages) > 0 {
+			t.Errorf("received %q after Close", <-k.messages)
+		}
+	})
+	bubble(t, "and the peer says nothing", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		start := time.Now()
+		k.Close(protocol.ClosePongNotReceived, "")
+		c.want(opClose, "\x10\x69")
+		<-k.ended
+		if d := time.Since(start); d != ws.CloseWait {
+			t.Errorf("it took %v to end, want %v", d, ws.CloseWait)
+		}
+		c.end()
+	})
+	bubble(t, "and the peer keeps sending", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		start := time.Now()
+		k.Close(protocol.CloseReconnect, "")
+		c.want(opClose, "\x10\x68")
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for err := error(nil); err == nil; time.Sleep(time.Millisecond) {
+				_, err = c.Write(fin(opText, "more"))
+			}
+		}()
+		c.end()
+		if d := time.Since(start); d > ws.CloseWait {
+			t.Errorf("it took %v to end, want %v", d, ws.CloseWait)
+		}
+		<-sent
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "while a header is half there", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say([]byte{0x80 | opText, 0x80 | 126, 1})
+		time.Sleep(time.Hour)
+		if k.ends.Load() > 0 {
+			t.Error("silence alone ended the connection; that is the hub's to decide")
+		}
+		k.Close(protocol.ClosePongNotReceived, "")
+		c.want(opClose, "\x10\x69")
+		<-k.ended
+	})
+	bubble(t, "while the socket is busy with a message", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		busy, on := make(chan struct{}), make(chan struct{})
+		k.receive = func([]byte) { close(busy); <-on }
+		c.say(fin(opText, "slow"))
+		<-busy
+		k.Close(protocol.CloseReconnect, "")
+		c.want(opClose, "\x10\x68")
+		start := time.Now()
+		c.end()
+		if d := time.Since(start); d > ws.CloseWait {
+			t.Errorf("it took %v to end, want %v", d, ws.CloseWait)
+		}
+		close(on)
+		wantEndedOnce(t, k, c)
+	})
+	bubble(t, "from within Receive", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.receive = func([]byte) { k.Close(protocol.CloseInvalidPayload, "no UTF-8") }
+		c.say(fin(opText, "\xff"))
+		if got := c.wantClosed(protocol.CloseInvalidPayload); got != "no UTF-8" {
+			t.Errorf("the reason was %q", got)
+		}
+		wantEndedOnce(t, k, c)
+	})
+}
+
+func TestPeerSendsTooSlowly(t *testing.T) {
+	// A control frame that stays away makes coder give the connection up.
+	bubble(t, "half a ping", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opPing, "abc")[:7])
+		<-k.ended
+		c.end()
+	})
+	bubble(t, "half a message", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		c.say(fin(opText, strings.Repeat("x", 1000))[:500])
+		time.Sleep(time.Minute)
+		c.say(fin(opText, strings.Repeat("x", 1000))[500:])
+		if got := <-k.messages; len(got) != 1000 {
+			t.Errorf("received %d bytes", len(got))
+		}
+		wantEndedOnce(t, k, c)
+	})
+}
+
+// TestWire: the connection that coder is given keeps its promises whoever uses
+// it.
+func TestWire(t *testing.T) {
+	bubble(t, "a closed wire reads no more, whatever deadline is set", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.Send(text(1)) // which keeps the connection open for a while
+		synctest.Wait()
+		w := ws.Wire(k.Conn)
+		w.Close()
+		w.SetDeadline(time.Time{})
+		w.SetReadDeadline(time.Now().Add(time.Hour))
+		<-k.ended
+		if _, err := w.Read(make([]byte, 1)); err == nil {
+			t.Error("read from a closed wire")
+		}
+		c.want(opText, string(payload(text(1))))
+		c.end()
+	})
+	bubble(t, "a read deadline counts until then", func(t *testing.T, s *server) {
+		k, _ := s.connect()
+		w := ws.Wire(k.Conn)
+		w.SetWriteDeadline(time.Now())
+		w.SetReadDeadline(time.Now().Add(time.Second))
+		<-k.ended
+		if w.LocalAddr() == nil || w.RemoteAddr() == nil {
+			t.Error("a wire has no addresses")
+		}
+	})
+	bubble(t, "it writes control frames only", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		if n, err := ws.Wire(k.Conn).Write([]byte("\x8a\x00\x81\x02hi")); err == nil || n != 2 {
+			t.Errorf("Write of a message: %d, %v", n, err)
+		}
+		c.want(opPong, "")
+	})
+}
