@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -33,6 +34,33 @@ func (ks Keys) VerifyChannel(id protocol.SocketID, s protocol.Subscribe) error {
 		return protocol.InvalidSignature(s.Channel, text, signature)
 	}
 	return nil
+}
+
+// VerifyUser checks the signature of a signin by the socket with this id, made with any of the keys. It is nil or a
+// [*protocol.Error] with the first fault.
+func (ks Keys) VerifyUser(id protocol.SocketID, s protocol.Signin) error {
+	name, signature, ok := strings.Cut(s.Auth, ":")
+	if !ok {
+		return &protocol.Error{Message: "Invalid format: auth must have the format key:signature"}
+	}
+	key, ok := ks.Find(name)
+	if !ok {
+		return &protocol.Error{Message: fmt.Sprintf("Invalid key in user auth data: '%s'", name)}
+	}
+	if text := UserString(id, s.UserData); !Verify(key.Secret, text, signature) {
+		return &protocol.Error{Message: fmt.Sprintf(
+			"Invalid signature: Expected HMAC SHA256 hex digest of %s, but got %s", text, signature)}
+	}
+	return nil
+}
+
+// UserAuth returns the auth, "key:signature", with which the socket may sign in with exactly this userData. It returns
+// "", which opens nothing, if id is not a socket id.
+func (k Key) UserAuth(id protocol.SocketID, userData string) string {
+	if _, err := protocol.ParseSocketID(string(id)); err != nil {
+		return ""
+	}
+	return k.Key + ":" + Sign(k.Secret, UserString(id, userData))
 }
 
 // ChannelAuth returns the auth, "key:signature", with which the socket may subscribe to the channel; the client must

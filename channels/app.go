@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"hark/authz"
 	"hark/protocol"
@@ -20,6 +21,7 @@ type App struct {
 
 func newApp(h *Hub, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
+	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
 	return &App{hub: h, config: c}
 }
 
@@ -65,13 +67,17 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 
 // Trigger publishes an event. The caller has checked t against the app's
 // limits (protocol.ParseTrigger does). When it returns nil, every subscriber
-// who reads gets the event. It waits for room and for the broker until ctx
-// ends, and for the broker no longer than Config.BrokerTimeout.
+// who reads gets the event. It waits for room in full lists and for the broker
+// until ctx ends, and no longer than Config.BrokerTimeout in all.
 func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	var failed UndeliveredError
+	deadline := a.hub.deadline()
 	for _, name := range t.Channels {
 		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
-		if err := a.hub.publish(ctx, e, true); err != nil {
+		if protocol.KindOf(name).IsCache() {
+			e.Cache = a.config.CacheTTL
+		}
+		if err := a.hub.publish(ctx, e, deadline); err != nil {
 			failed.Channels = append(failed.Channels, name)
 			failed.Err = err
 			a.hub.config.Counters.Dropped(dropReason(err), 1)
@@ -88,6 +94,9 @@ type ChannelInfo struct {
 	Name    string
 	Sockets int // subscriptions
 	Users   int // distinct users; presence channels only
+	// Cached is the channel's cached event. It is zero when there is none, which
+	// includes one that is out of date.
+	Cached Cached
 }
 
 // Occupied lists the channels with a subscriber whose name begins with
@@ -113,7 +122,11 @@ func (a *App) Occupied(ctx context.Context, prefix string) ([]ChannelInfo, error
 func (a *App) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	ctx, cancel := a.hub.brokerContext(ctx)
 	defer cancel()
-	return a.hub.questions.Info(ctx, a.place(name))
+	info, err := a.hub.questions.Info(ctx, a.place(name))
+	if !info.Cached.fresh() {
+		info.Cached = Cached{}
+	}
+	return info, err
 }
 
 // Members lists the users on a presence channel, in order of joining.

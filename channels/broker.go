@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"time"
 
 	"hark/presence"
 	"hark/protocol"
@@ -23,23 +24,41 @@ type Position struct {
 	Seq   uint64
 }
 
-// An Envelope is what a broker orders: an event, or a member's coming or going.
+// An Envelope is what a broker orders on a place. Its Kind says which of the
+// other fields count.
 type Envelope struct {
+	Kind     EnvelopeKind
 	Place    Place
 	Position Position // set by the broker
 
-	// Diff is a member who came or went. Zero: the envelope carries an event.
-	Diff presence.Diff
-
-	// Name, Data and UserID are the event's. UserID is set for client events
-	// on presence channels.
+	// KindEvent: Name, Data and UserID are the event's. UserID is set for client
+	// events on presence channels.
 	Name, Data, UserID string
 	// Except is the socket that does not get the event; empty: everybody does.
 	Except protocol.SocketID
+	// Cache is how long the event is kept for those who come later; 0: it is not.
+	Cache time.Duration
+
+	// KindChange: Diff is the member who came or went.
+	Diff presence.Diff
+
+	// KindCount: Sockets is how many there are on the place now.
+	Sockets int
 
 	// frame is the event, encoded by the node that publishes it, for itself.
 	frame protocol.Frame
 }
+
+// An EnvelopeKind says what an Envelope tells.
+type EnvelopeKind uint8
+
+// The kinds of envelopes.
+const (
+	KindEvent     EnvelopeKind = iota // an event for the subscribers
+	KindChange                        // a user's first socket came, or the last one went
+	KindCount                         // a socket came or went, where that is told
+	KindTerminate                     // the connections of the user whose place it is are to be closed
+)
 
 // An Occupant is a socket on a place.
 type Occupant struct {
@@ -48,12 +67,22 @@ type Occupant struct {
 	Member protocol.Member
 	// MaxMembers bounds the distinct users of the place; 0: no bound.
 	MaxMembers int
+	// Counted asks for a KindCount when the occupant comes and when it goes.
+	Counted bool
+}
+
+// A Cached is the last event of a cache channel.
+type Cached struct {
+	Name, Data string
+	Until      time.Time // when it is forgotten; zero: there is none
 }
 
 // A Snapshot is a place's state at a Position, that position included.
 type Snapshot struct {
 	Position Position
 	Members  []protocol.Member // in order of joining; empty off presence channels
+	Sockets  int
+	Cached   Cached
 }
 
 // A Broker gives what happens on a place one order, for all nodes. Methods may
@@ -64,19 +93,21 @@ type Snapshot struct {
 type Broker interface {
 	// Publish orders e among what happens on its place and hands it to every
 	// node that holds the place, this one included. A place that nobody holds
-	// takes the event and gives it to nobody.
+	// takes it and gives it to nobody. An event with a Cache becomes the cached
+	// event of the place at its position in the order, whoever holds the place.
 	Publish(ctx context.Context, e Envelope) (Position, error)
 
 	// Enter puts occupants on p: all, or none and an error. The first of this
 	// node makes the node hold the place. A user who was not there before is
-	// announced by an Envelope with a Diff. The Snapshot includes the occupants.
-	// An occupant who is on p already is not counted twice.
+	// announced by a KindChange; what asks for it is told a KindCount after that. The Snapshot
+	// includes the occupants. An occupant who is on p already is not counted
+	// twice.
 	// ErrFull: a user more than MaxMembers.
 	Enter(ctx context.Context, p Place, o ...Occupant) (Snapshot, error)
 
 	// Leave takes occupants off p; one who is not there is passed over. The
-	// user's last socket is announced by an Envelope with a Diff. A broker that
-	// cannot be reached remembers the leave and returns nil.
+	// user's last socket is announced by a KindChange; what
+	// asks for it is told a KindCount after that. A broker that cannot be reached remembers the leave and returns nil.
 	Leave(ctx context.Context, p Place, o ...Occupant) error
 
 	// Run delivers to s until ctx ends. It is called once. Before it, the other
@@ -87,7 +118,7 @@ type Broker interface {
 // Questions are what can be asked of a broker about all nodes at once. An
 // answer is complete, or an error.
 type Questions interface {
-	// Info counts the sockets and users on p.
+	// Info counts the sockets and users on p, and returns its cached event.
 	Info(ctx context.Context, p Place) (ChannelInfo, error)
 	// Members lists the users on a presence channel, in order of joining.
 	Members(ctx context.Context, p Place) ([]protocol.Member, error)

@@ -2,15 +2,13 @@ package channels
 
 import (
 	"errors"
+	"strings"
 	"sync"
+	"time"
 
 	"hark/presence"
 	"hark/protocol"
 )
-
-// EventGap tells a channel that events on it may be missing at this point, so
-// that an application can fetch its state anew. Its data is {}.
-const EventGap = "hark:gap"
 
 // entryOverhead is what an entry counts for beside its frame, in bytes.
 const entryOverhead = 64
@@ -20,9 +18,11 @@ const entryOverhead = 64
 // It exists while this node has a subscription on it, or one under way.
 type Channel struct {
 	// Static after construction.
-	place Place
-	kind  protocol.Kind
-	bound int // bytes of an entry list; Config.EntryList
+	place   Place
+	kind    protocol.Kind
+	bound   int  // bytes of an entry list; Config.EntryList
+	counted bool // subscribers are told how many they are
+	later   *later
 
 	refs int // subscriptions, those under way included; guarded by the registry shard
 
@@ -40,6 +40,15 @@ type Channel struct {
 	reserved  int            // bytes promised to publishers
 	room      chan struct{}  // closed when a list has become shorter; nil: nobody waits
 	gapped    bool           // the lists end with a hark:gap
+	cached    cachedFrame    // a cache channel's last event
+	count     count          // of sockets, where subscribers are told it
+	offline   time.Time      // a user's place: when the watchers are told that the user has gone; zero: never
+}
+
+// A cachedFrame is an event that those who come later are sent too.
+type cachedFrame struct {
+	frame protocol.Frame
+	until time.Time
 }
 
 // A waitingJoin is a subscription that the broker has ordered at a position
@@ -50,11 +59,14 @@ type waitingJoin struct {
 }
 
 func (h *Hub) newChannel(p Place) *Channel {
+	kind := protocol.KindOf(p.Channel)
 	return &Channel{
-		place: p,
-		kind:  protocol.KindOf(p.Channel),
-		bound: h.config.EntryList,
-		feeds: make([]*feed, len(h.flushers)),
+		place:   p,
+		kind:    kind,
+		counted: h.apps[p.App].config.SubscriptionCount && !kind.IsPresence() && p.Channel[0] != '#',
+		bound:   h.config.EntryList,
+		later:   &h.later,
+		feeds:   make([]*feed, len(h.flushers)),
 	}
 }
 
@@ -94,6 +106,12 @@ func (c *Channel) openLocked(s Snapshot) error {
 	for _, m := range s.Members {
 		c.roster.Apply(presence.AddedDiff(m))
 	}
+	c.count = count{sockets: s.Sockets}
+	c.cached = cachedFrame{}
+	if s.Cached.fresh() {
+		e := protocol.Event{Name: s.Cached.Name, Channel: c.place.Channel, Data: s.Cached.Data}
+		c.cached = cachedFrame{e.Frame(), s.Cached.Until}
+	}
 	return nil
 }
 
@@ -106,7 +124,33 @@ func (c *Channel) insertLocked(sub *Subscription) {
 	c.joined++
 	f.joined++
 	sub.joined.Store(true)
+	switch sub.role {
+	case roleSelf:
+		f.appendLocked(entry{kind: entryJoin, sub: sub})
+		return
+	case roleWatcher:
+		f.appendLocked(entry{kind: entryJoin, sub: sub})
+		if online := c.roster.Len() > 0; online != sub.online {
+			f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.onlineFrameLocked()})
+		}
+		return
+	}
 	f.appendLocked(entry{kind: entryJoin, sub: sub, frame: c.succeededLocked()})
+	if c.kind.IsCache() {
+		f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.cachedLocked()})
+	}
+	if c.counted {
+		f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.countFrameLocked()})
+	}
+}
+
+// cachedLocked returns what a joiner of a cache channel hears first.
+func (c *Channel) cachedLocked() protocol.Frame {
+	if time.Now().Before(c.cached.until) {
+		return c.cached.frame
+	}
+	c.cached = cachedFrame{}
+	return protocol.CacheMiss(c.place.Channel).Frame()
 }
 
 func (c *Channel) succeededLocked() protocol.Frame {
@@ -147,16 +191,15 @@ func (c *Channel) leave(sub *Subscription) {
 // deliver takes the next envelope of the place. except is the subscription of
 // e.Except, if that socket is on this node.
 func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
-	frame := e.frame
-	if frame.IsZero() {
-		frame = e.encode()
+	if e.Kind == KindEvent && e.frame.IsZero() {
+		e.frame = e.encode()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.opened {
-		// Nobody here can hear it yet. A change of members makes a Snapshot
+		// Nobody here can hear it yet. What a joiner is told of makes a Snapshot
 		// stale that was taken before it.
-		if !e.Diff.IsZero() {
+		if e.Kind != KindEvent || e.Cache > 0 {
 			c.position = e.Position
 		}
 		return
@@ -165,70 +208,42 @@ func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
 		return // the Snapshot that opened the channel includes it
 	}
 	c.position = e.Position
-	switch {
-	case !e.Diff.IsZero():
-		// A member's coming or going is small and is never dropped: a roster
-		// that is wrong once is wrong for ever.
-		c.roster.Apply(e.Diff)
-		c.succeeded = protocol.Frame{}
-		c.appendLocked(entry{kind: entryFrame, frame: frame})
-	case c.fullLocked(0, len(frame.Wire())):
+	switch e.Kind {
+	case KindChange:
+		c.changeLocked(e.Diff)
+	case KindCount:
+		c.countLocked(e.Sockets)
+	case KindTerminate:
+		c.appendLocked(entry{kind: entryTerminate})
+	case KindEvent:
+		c.eventLocked(e, except, counters)
+	}
+	c.admitLocked()
+}
+
+func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counters) {
+	if e.Cache > 0 {
+		c.cached = cachedFrame{e.frame, time.Now().Add(e.Cache)}
+	}
+	if c.fullLocked(0, len(e.frame.Wire())) {
 		counters.Dropped(DropListFull, 1)
 		c.gapLocked()
-	default:
-		c.gapped = false
-		c.appendLocked(entry{kind: entryFrame, frame: frame, sub: except})
-	}
-	c.admitLocked()
-}
-
-// gap takes the state of the place after envelopes were lost: members who came
-// or went meanwhile are announced, and the channel is told of the gap.
-func (c *Channel) gap(now Snapshot) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.opened {
 		return
 	}
-	present := make(map[string]protocol.Member, len(now.Members))
-	for _, m := range now.Members {
-		present[m.UserID] = m
-	}
-	gone := make(map[string]bool)
-	for m := range c.roster.All() {
-		if _, here := present[m.UserID]; !here {
-			gone[m.UserID] = true
-		}
-		delete(present, m.UserID)
-	}
-	for id := range gone {
-		c.changeLocked(presence.RemovedDiff(id))
-	}
-	for _, m := range now.Members {
-		if _, came := present[m.UserID]; came {
-			c.changeLocked(presence.AddedDiff(m))
-		}
-	}
-	c.position = now.Position
-	c.gapLocked()
-	c.admitLocked()
+	c.gapped = false
+	c.appendLocked(entry{kind: entryFrame, frame: e.frame, sub: except})
 }
 
+// changeLocked tells the subscribers that a member came or went. That is small
+// and is never dropped: a roster that is wrong once is wrong for ever.
 func (c *Channel) changeLocked(d presence.Diff) {
+	if strings.HasPrefix(c.place.Channel, userPlace) {
+		c.userChangedLocked(d)
+		return
+	}
 	c.roster.Apply(d)
 	c.succeeded = protocol.Frame{}
 	c.appendLocked(entry{kind: entryFrame, frame: diffFrame(c.place.Channel, d)})
-}
-
-// gapLocked tells the subscribers, once until something gets through again,
-// that events are missing here.
-func (c *Channel) gapLocked() {
-	if c.gapped {
-		return
-	}
-	c.gapped = true
-	gap := protocol.Event{Name: EventGap, Channel: c.place.Channel, Data: "{}"}
-	c.appendLocked(entry{kind: entryFrame, frame: gap.Frame()})
 }
 
 // admitLocked inserts the subscriptions whose position has been reached.
@@ -263,62 +278,14 @@ func (c *Channel) appendLocked(e entry) {
 	}
 }
 
-// fullLocked reports whether n more bytes, beside those that are reserved,
-// pass the bound of a list. One event always fits into an empty list.
-func (c *Channel) fullLocked(reserved, n int) bool {
-	for _, f := range c.feeds {
-		if f == nil {
-			continue
-		}
-		if before := f.size + reserved; before > 0 && before+n > c.bound {
-			return true
-		}
-	}
-	return false
-}
-
-// reserve keeps n bytes of the lists for an event about to be published, or
-// returns a channel that is closed when there may be room.
-func (c *Channel) reserve(n int) (wait <-chan struct{}, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.fullLocked(c.reserved, n) {
-		c.reserved += n
-		return nil, true
-	}
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room, false
-}
-
-// release gives back what reserve kept.
-func (c *Channel) release(n int) {
-	c.mu.Lock()
-	c.reserved -= n
-	c.roomLocked()
-	c.mu.Unlock()
-}
-
-// roomLocked wakes the publishers that wait for a shorter list.
-func (c *Channel) roomLocked() {
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
-}
-
 // behind reports whether p comes before q. A position of another epoch, or
 // none, does.
 func (p Position) behind(q Position) bool {
 	return p.Epoch != q.Epoch || p.Seq < q.Seq
 }
 
-// encode returns the frame that tells a client of e.
+// encode returns the frame of an event.
 func (e *Envelope) encode() protocol.Frame {
-	if !e.Diff.IsZero() {
-		return diffFrame(e.Place.Channel, e.Diff)
-	}
 	return protocol.Event{Name: e.Name, Channel: e.Place.Channel, Data: e.Data, UserID: e.UserID}.Frame()
 }
 

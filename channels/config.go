@@ -55,8 +55,19 @@ type AppConfig struct {
 	// Limits bound what clients and backends may do; zero fields take the
 	// defaults of Pusher.
 	Limits protocol.Limits
+	// CacheTTL is how long a cache channel keeps its last event; 0: 30 minutes.
+	CacheTTL time.Duration
 	// ClientEvents lets clients publish client- events.
 	ClientEvents bool
+	// AuthorizeWithin closes (4009) a connection that has neither signed in nor
+	// subscribed to a private or presence channel within that time, in which it
+	// does not count for Limits.Connections; 0: guests may stay.
+	AuthorizeWithin time.Duration
+	// Watchlists tells signed-in users when users they name come and go.
+	Watchlists bool
+	// SubscriptionCount tells the subscribers of all but presence channels how
+	// many they are.
+	SubscriptionCount bool
 	// Disabled refuses connections (4003) and REST requests (403).
 	Disabled bool
 }
@@ -102,6 +113,9 @@ func (c Config) validate() error {
 	}
 	ids, keys := map[string]bool{}, map[string]bool{}
 	for _, app := range c.Apps {
+		if app.CacheTTL < 0 || app.AuthorizeWithin < 0 {
+			bad("app %q has a negative CacheTTL or AuthorizeWithin", app.ID)
+		}
 		for _, id := range append([]string{app.ID}, app.Aliases...) {
 			if id == "" {
 				bad("an app has an empty id or alias")

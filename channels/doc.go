@@ -20,8 +20,11 @@
 //
 // A trigger by REST enters at App.Trigger and takes the same way from
 // Hub.publish on. A subscription takes it as an entry of the same lists
-// (Socket.enter, Channel.join), so that subscription_succeeded, and every event
-// after it, leave in the order in which they happened.
+// (Socket.enter, Channel.join), so that subscription_succeeded, a cached event,
+// and every event after it, leave in the order in which they happened.
+//
+// A user who is signed in, or watched, is a place too (user.go): being online,
+// going, and being thrown out are told in the broker's order like events.
 //
 // # What holds
 //
@@ -39,8 +42,8 @@
 //
 // # Who waits for whom
 //
-// Hub.Run owns the flushers (one a CPU), a sweeper for each, and the broker's
-// Run; it returns when they have ended, and with them the readers, drains and
+// Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
+// and absences when it is time, and the broker's Run; it returns when they have ended, and with them the readers, drains and
 // lanes that connections started through Hub.Go.
 //
 // Locks, in the order in which they are taken; nothing is called out to under
@@ -52,7 +55,7 @@
 //	socketPart.mu      briefly, nothing is taken under it
 //	Socket.mu          briefly, nothing is taken under it
 //	Channel.mu         the publish lock
-//	flusher.mu         the ready list
+//	flusher.mu, later.mu   briefly, the lists of channels with something to do
 //
 // # Regrets
 //

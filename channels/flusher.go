@@ -119,9 +119,11 @@ type entry struct {
 type entryKind uint8
 
 const (
-	entryFrame entryKind = iota // frame to every subscriber but sub
-	entryJoin                   // sub becomes a subscriber; frame to it alone
-	entryLeave                  // sub is no subscriber any more
+	entryFrame     entryKind = iota // frame to every subscriber but sub
+	entryOnly                       // frame to sub alone
+	entryJoin                       // sub becomes a subscriber; frame to it alone
+	entryTerminate                  // close the sockets of those who are the user
+	entryLeave                      // sub is no subscriber any more
 )
 
 func (e *entry) bytes() int { return len(e.frame.Wire()) + entryOverhead }
@@ -145,9 +147,7 @@ func (f *feed) step() bool {
 	}
 	end := min(f.next+passSlice, len(f.subs))
 	for _, sub := range f.subs[f.next:end] {
-		if !sub.special {
-			sub.socket.send(f.batch)
-		}
+		sub.take(f.batch)
 	}
 	f.next = end
 	if end < len(f.subs) {
@@ -180,6 +180,8 @@ func (f *feed) begin() {
 			f.insert(e.sub)
 		case entryLeave:
 			f.remove(e.sub)
+		case entryTerminate:
+			f.terminate()
 		}
 	}
 	f.batch = protocol.Join(frames...)
@@ -222,6 +224,15 @@ func (f *feed) end() bool {
 	c.roomLocked()
 	f.queued = len(f.entries) > 0
 	return f.queued
+}
+
+// terminate closes the sockets that are signed in as the user of the place.
+func (f *feed) terminate() {
+	for _, sub := range f.subs {
+		if sub.role == roleSelf {
+			sub.socket.close(protocol.CloseUnauthorized, "You got disconnected by the app.")
+		}
+	}
 }
 
 // insert and remove keep each subscription's index, so that both are O(1).

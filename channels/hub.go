@@ -31,6 +31,7 @@ type Hub struct {
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes
+	later  later                 // channels with something to tell when it is time
 }
 
 const (
@@ -57,7 +58,9 @@ func New(c Config) (*Hub, error) {
 		sockets:  newSockets(c.Flushers),
 		born:     time.Now(),
 		ending:   make(chan struct{}),
+		later:    later{channels: make(map[*Channel]bool)},
 	}
+	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
@@ -117,6 +120,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	failed := make(chan error, 1)
 	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
+	owned.Go(func() { h.later.run(inner) })
 	for _, f := range h.flushers {
 		owned.Go(func() { f.run(inner) })
 		owned.Go(func() { h.sweep(inner, f.index) })
@@ -138,8 +142,13 @@ func (h *Hub) Run(ctx context.Context) error {
 	return err
 }
 
-// drainStep is how often a drain closes another lot of connections.
-const drainStep = 100 * time.Millisecond
+const (
+	// drainStep is how often a drain closes another lot of connections, at most.
+	drainStep = 100 * time.Millisecond
+	// drainLot is how many connections may come back at the same moment without
+	// anybody noticing: a drain of no more is over at once.
+	drainLot = 10
+)
 
 // drain closes the connections over Config.Drain, idle ones first. 4200 makes
 // clients come back at once, and no client backs off or adds jitter, so only
@@ -147,16 +156,13 @@ const drainStep = 100 * time.Millisecond
 func (h *Hub) drain() {
 	all := h.sockets.list()
 	idlestFirst(all)
-	lots := max(int(h.config.Drain/drainStep), 1)
+	lots := max(1, min(len(all)/drainLot, int(h.config.Drain/drainStep)))
 	for i := range lots {
 		if i > 0 {
-			time.Sleep(drainStep)
+			time.Sleep(h.config.Drain / time.Duration(lots))
 		}
 		for _, s := range all[len(all)*i/lots : len(all)*(i+1)/lots] {
 			s.close(protocol.CloseReconnect, "The server is restarting")
-		}
-		if len(all) == 0 {
-			return
 		}
 	}
 }
@@ -166,46 +172,28 @@ func (h *Hub) drain() {
 func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
 
 // publish gives e to the broker. Where this node has subscribers it first waits
-// for room in their lists, at most Config.BrokerTimeout; wait false: it answers
-// errWouldWait instead.
-func (h *Hub) publish(ctx context.Context, e Envelope, wait bool) error {
+// for room in their lists. It waits until the deadline at most; where that is
+// zero it does not, and answers errWouldWait if it would have to.
+func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error {
 	if c := h.channels.find(e.Place); c != nil {
 		e.frame = e.encode()
 		n := len(e.frame.Wire()) + entryOverhead
-		if _, ok := c.reserve(n); !ok {
-			if !wait {
-				return errWouldWait
-			}
-			if err := h.awaitRoom(ctx, c, n); err != nil {
-				return err
-			}
+		if err := c.awaitRoom(ctx, n, deadline); err != nil {
+			return err
 		}
 		defer c.release(n)
 	}
 	if !h.local {
 		var cancel context.CancelFunc
-		ctx, cancel = h.brokerContext(ctx)
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline, ErrUnavailable)
 		defer cancel()
 	}
 	_, err := h.broker.Publish(ctx, e)
 	return err
 }
 
-func (h *Hub) awaitRoom(ctx context.Context, c *Channel, n int) error {
-	ctx, cancel := h.brokerContext(ctx)
-	defer cancel()
-	for {
-		room, ok := c.reserve(n)
-		if ok {
-			return nil
-		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return errListFull
-		}
-	}
-}
+// deadline is when a publish that begins now is given up.
+func (h *Hub) deadline() time.Time { return time.Now().Add(h.config.BrokerTimeout) }
 
 // brokerContext bounds one call of the broker.
 func (h *Hub) brokerContext(ctx context.Context) (context.Context, context.CancelFunc) {

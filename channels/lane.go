@@ -145,7 +145,7 @@ func (s *Socket) attempt(t task) {
 		ctx, cancel := s.hub.brokerContext(context.Background())
 		err := t(ctx, true)
 		cancel()
-		if err == nil || s.ended.Load() {
+		if err == nil || s.gone.Load() {
 			return
 		}
 		timer := time.NewTimer(pause)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"hark/presence"
 	"hark/protocol"
@@ -19,14 +20,25 @@ type Memory struct {
 	seed   maphash.Seed
 	shards [registryShards]memoryShard
 	sink   atomic.Pointer[Sink] // nil until Run
+	cached atomic.Int64         // bytes of all cached events
 }
+
+const (
+	// memoryCache bounds the cached events of all places together, in bytes. An
+	// event beyond it is not kept: whoever comes later is told cache_miss.
+	memoryCache = 256 << 20
+	// memorySweep is how often cached events that nobody can ask for any more
+	// are let go.
+	memorySweep = time.Minute
+)
 
 type memoryShard struct {
 	mu     sync.RWMutex // before memoryPlace.mu
 	places map[Place]*memoryPlace
 }
 
-// A memoryPlace exists while a socket is on the place.
+// A memoryPlace exists while a socket is on the place, or its cached event is
+// not yet to be forgotten.
 type memoryPlace struct {
 	place Place
 
@@ -35,6 +47,7 @@ type memoryPlace struct {
 	position Position
 	sockets  map[protocol.SocketID]string // to the user's id
 	roster   presence.Roster
+	cached   Cached
 	gone     bool // taken out of its shard: look again
 }
 
@@ -54,8 +67,25 @@ func (m *Memory) Local() {}
 func (m *Memory) Run(ctx context.Context, s Sink) error {
 	m.sink.Store(&s)
 	s.State(nil)
-	<-ctx.Done()
-	return nil
+	ticker := time.NewTicker(memorySweep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			m.sweep()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// sweep forgets the places that have nothing but a cached event whose time is
+// over.
+func (m *Memory) sweep() {
+	for _, p := range m.match(func(Place) bool { return true }) {
+		p.mu.Lock()
+		m.unlock(p)
+	}
 }
 
 // Publish implements Broker.
@@ -64,13 +94,30 @@ func (m *Memory) Publish(_ context.Context, e Envelope) (Position, error) {
 	if sink == nil {
 		return Position{}, ErrUnavailable
 	}
-	p := m.lock(e.Place, false)
+	p := m.lock(e.Place, e.Cache > 0)
 	if p == nil {
 		return Position{}, nil
 	}
-	defer p.mu.Unlock()
+	if e.Cache == 0 {
+		defer p.mu.Unlock()
+		return p.deliverLocked(*sink, e), nil
+	}
+	defer m.unlock(p)
+	m.cacheLocked(p, Cached{Name: e.Name, Data: e.Data, Until: time.Now().Add(e.Cache)})
 	return p.deliverLocked(*sink, e), nil
 }
+
+// cacheLocked makes c the cached event of p, or leaves p without one if that
+// would be too much in all.
+func (m *Memory) cacheLocked(p *memoryPlace, c Cached) {
+	if m.cached.Add(c.bytes()-p.cached.bytes()) > memoryCache {
+		m.cached.Add(-c.bytes())
+		c = Cached{}
+	}
+	p.cached = c
+}
+
+func (c Cached) bytes() int64 { return int64(len(c.Name) + len(c.Data)) }
 
 // deliverLocked gives e the place's next position and hands it over.
 func (p *memoryPlace) deliverLocked(s Sink, e Envelope) Position {
@@ -91,19 +138,21 @@ func (m *Memory) Enter(_ context.Context, place Place, occupants ...Occupant) (S
 	if !p.hasRoomLocked(occupants) {
 		return Snapshot{}, ErrFull
 	}
+	counted := false
 	for _, o := range occupants {
 		if _, here := p.sockets[o.Socket]; here {
 			continue
 		}
 		p.sockets[o.Socket] = o.Member.UserID
-		if o.Member.UserID == "" {
-			continue
-		}
-		if d := p.roster.Join(o.Member); !d.IsZero() {
-			p.deliverLocked(*sink, Envelope{Place: place, Diff: d})
+		counted = counted || o.Counted
+		if o.Member.UserID != "" {
+			p.changeLocked(*sink, p.roster.Join(o.Member))
 		}
 	}
-	s := Snapshot{Position: p.position}
+	if counted {
+		p.deliverLocked(*sink, Envelope{Kind: KindCount, Place: place, Sockets: len(p.sockets)})
+	}
+	s := Snapshot{Position: p.position, Sockets: len(p.sockets), Cached: p.cached}
 	if n := p.roster.Len(); n > 0 {
 		s.Members = make([]protocol.Member, 0, n)
 		for member := range p.roster.All() {
@@ -143,20 +192,29 @@ func (m *Memory) Leave(_ context.Context, place Place, occupants ...Occupant) er
 		return nil
 	}
 	defer m.unlock(p)
+	counted := false
 	for _, o := range occupants {
 		user, here := p.sockets[o.Socket]
 		if !here {
 			continue
 		}
 		delete(p.sockets, o.Socket)
-		if user == "" {
-			continue
-		}
-		if d := p.roster.Leave(user); !d.IsZero() {
-			p.deliverLocked(*sink, Envelope{Place: place, Diff: d})
+		counted = counted || o.Counted
+		if user != "" {
+			p.changeLocked(*sink, p.roster.Leave(user))
 		}
 	}
+	if counted {
+		p.deliverLocked(*sink, Envelope{Kind: KindCount, Place: place, Sockets: len(p.sockets)})
+	}
 	return nil
+}
+
+// changeLocked announces d, if anything happened.
+func (p *memoryPlace) changeLocked(s Sink, d presence.Diff) {
+	if !d.IsZero() {
+		p.deliverLocked(s, Envelope{Kind: KindChange, Place: p.place, Diff: d})
+	}
 }
 
 // Info implements Questions.
@@ -170,7 +228,7 @@ func (m *Memory) Info(_ context.Context, place Place) (ChannelInfo, error) {
 }
 
 func (p *memoryPlace) infoLocked() ChannelInfo {
-	return ChannelInfo{Name: p.place.Channel, Sockets: len(p.sockets), Users: p.roster.Len()}
+	return ChannelInfo{Name: p.place.Channel, Sockets: len(p.sockets), Users: p.roster.Len(), Cached: p.cached}
 }
 
 // Members implements Questions.
@@ -189,17 +247,7 @@ func (m *Memory) Members(_ context.Context, place Place) ([]protocol.Member, err
 
 // Occupied implements Questions.
 func (m *Memory) Occupied(_ context.Context, app, prefix string) ([]ChannelInfo, error) {
-	var places []*memoryPlace
-	for i := range m.shards {
-		shard := &m.shards[i]
-		shard.mu.RLock()
-		for place, p := range shard.places {
-			if place.App == app && strings.HasPrefix(place.Channel, prefix) {
-				places = append(places, p)
-			}
-		}
-		shard.mu.RUnlock()
-	}
+	places := m.match(func(p Place) bool { return p.App == app && strings.HasPrefix(p.Channel, prefix) })
 	infos := make([]ChannelInfo, 0, len(places))
 	for _, p := range places {
 		p.mu.Lock()
@@ -210,6 +258,22 @@ func (m *Memory) Occupied(_ context.Context, app, prefix string) ([]ChannelInfo,
 		}
 	}
 	return infos, nil
+}
+
+// match returns the places that f is true for.
+func (m *Memory) match(f func(Place) bool) []*memoryPlace {
+	var places []*memoryPlace
+	for i := range m.shards {
+		shard := &m.shards[i]
+		shard.mu.RLock()
+		for place, p := range shard.places {
+			if f(place) {
+				places = append(places, p)
+			}
+		}
+		shard.mu.RUnlock()
+	}
+	return places
 }
 
 func (m *Memory) shard(place Place) *memoryShard {
@@ -253,9 +317,10 @@ func (s *memoryShard) create(place Place) *memoryPlace {
 	return p
 }
 
-// unlock gives up a place that lock returned, and forgets it if nobody is left.
+// unlock gives up a place that lock returned, and forgets it if there is nothing
+// on it any more.
 func (m *Memory) unlock(p *memoryPlace) {
-	empty := len(p.sockets) == 0
+	empty := p.emptyLocked()
 	p.mu.Unlock()
 	if !empty {
 		return
@@ -265,8 +330,16 @@ func (m *Memory) unlock(p *memoryPlace) {
 	defer shard.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.sockets) == 0 && !p.gone {
+	if p.emptyLocked() && !p.gone {
 		p.gone = true
+		m.cacheLocked(p, Cached{})
 		delete(shard.places, p.place)
 	}
 }
+
+func (p *memoryPlace) emptyLocked() bool {
+	return len(p.sockets) == 0 && !p.cached.fresh()
+}
+
+// fresh reports whether c may still be given out.
+func (c Cached) fresh() bool { return time.Now().Before(c.Until) }

@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"time"
 	"unicode/utf8"
 
 	"hark/protocol"
@@ -38,8 +39,8 @@ func (s *Socket) Receive(b []byte) {
 	}
 }
 
-// handle carries out one message. The error is a *protocol.Error or a
-// *protocol.Rejection, for the client.
+// handle carries out one message. An error that is a *protocol.Error or a
+// *protocol.Rejection is for the client.
 func (s *Socket) handle(m protocol.Message) error {
 	switch m.Name {
 	case protocol.EventPing:
@@ -51,6 +52,8 @@ func (s *Socket) handle(m protocol.Message) error {
 		return s.subscribe(m)
 	case protocol.EventUnsubscribe:
 		return s.unsubscribe(m)
+	case protocol.EventSignin:
+		return s.signin(m)
 	}
 	if protocol.IsClientEvent(m.Name) {
 		return s.clientEvent(m)
@@ -68,6 +71,7 @@ func (s *Socket) subscribe(m protocol.Message) error {
 		return err
 	}
 	c := s.hub.channels.hold(s.app.place(request.Channel), s.hub.newChannel)
+	occupant.Counted = c.counted
 	sub := &Subscription{socket: s, channel: c, occupant: occupant}
 	s.mu.Lock()
 	if s.subs == nil {
@@ -78,6 +82,9 @@ func (s *Socket) subscribe(m protocol.Message) error {
 	s.do(request.Channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
 	return nil
 }
+
+// errClosing answers what nobody needs an answer to: the connection is closed.
+var errClosing = errors.New("channels: the connection is being closed")
 
 // check decides whether the client may subscribe, and as whom. The order of
 // the checks decides which of several faults is told.
@@ -95,10 +102,14 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	if existing {
 		return Occupant{}, protocol.ExistingSubscription(r.Channel)
 	}
-	o := Occupant{Socket: s.id}
 	kind := protocol.KindOf(r.Channel)
+	o := Occupant{Socket: s.id}
+	session := s.session.Load()
 	if kind == protocol.ServerToUser {
-		return o, protocol.NotThatUser(r.Channel)
+		if session == nil || r.Channel != protocol.ServerToUserPrefix+session.user.ID {
+			return o, protocol.NotThatUser(r.Channel)
+		}
+		return o, nil
 	}
 	if !kind.NeedsAuth() {
 		return o, nil
@@ -106,25 +117,33 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	if err := s.app.Keys().VerifyChannel(s.id, r); err != nil {
 		return o, err
 	}
+	if !s.identify() {
+		return o, errClosing
+	}
 	if !kind.IsPresence() {
 		return o, nil
 	}
+	o.MaxMembers = limits.Members
 	if !r.HasChannelData {
-		return o, protocol.ChannelDataRequired(r.Channel)
+		if session == nil {
+			return o, protocol.ChannelDataRequired(r.Channel)
+		}
+		o.Member = session.user.Member()
+		return o, nil
 	}
 	member, err := protocol.ParseMember(r.ChannelData, limits)
 	if refused, ok := errors.AsType[*protocol.Rejection](err); ok {
 		refused.Channel = r.Channel
 		return o, refused
 	}
-	o.Member, o.MaxMembers = member, limits.Members
+	o.Member = member
 	return o, nil
 }
 
 // enter puts the subscription on its channel. An error says that the broker
 // could not be asked: it is called again, since pusher-js would not ask again.
 func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
-	for !s.ended.Load() {
+	for !s.gone.Load() {
 		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
 		if errors.Is(err, ErrFull) {
 			s.forget(sub)
@@ -196,7 +215,11 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 	}
 	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id}
 	s.do(m.Channel, func(ctx context.Context, wait bool) error {
-		err := s.hub.publish(ctx, e, wait)
+		var deadline time.Time
+		if wait {
+			deadline = s.hub.deadline()
+		}
+		err := s.hub.publish(ctx, e, deadline)
 		if err == nil || !wait {
 			return err
 		}

@@ -28,14 +28,19 @@ type Socket struct {
 	hub     *Hub
 	conn    Conn
 	flusher *flusher
-	version int // of the protocol
+	version int   // of the protocol
+	since   int64 // Hub.now when it connected
 
 	heard atomic.Int64 // Hub.now when something was received last
+	known atomic.Bool  // has shown that it may be here, and counts for the app's quota
 	held  atomic.Bool  // Receive waits: no further messages are read
+	gone  atomic.Bool  // closed by the hub, or ended: nothing is worth waiting for
 	ended atomic.Bool
 
 	slot   int   // guarded by its socketPart
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
+
+	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
 
 	bucket bucket // for client events; owned by Receive
 
@@ -57,7 +62,8 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 		c.Close(err.Code, err.Message)
 		return nil
 	}
-	s := &Socket{app: app, hub: h, conn: c, version: version}
+	s := &Socket{app: app, hub: h, conn: c, version: version, since: h.now()}
+	s.known.Store(app.config.AuthorizeWithin == 0)
 	for s.id == "" || h.sockets.find(s.id) != nil {
 		s.id = protocol.NewSocketID()
 	}
@@ -89,10 +95,30 @@ func (h *Hub) admit(r ConnectRequest) (*App, int, *protocol.Error) {
 	if wrong, ok := errors.AsType[*protocol.Error](err); ok {
 		return nil, 0, wrong
 	}
-	if refusal := app.connect(); refusal != nil {
-		return nil, 0, refusal
+	if app.config.AuthorizeWithin == 0 {
+		if refusal := app.connect(); refusal != nil {
+			return nil, 0, refusal
+		}
 	}
 	return app, version, nil
+}
+
+// identify notes that the client has shown that it may be here. Where only such
+// clients count for the quota, this may be one too many: it returns false and
+// closes the connection.
+//
+// Pusher: https://pusher.com/docs/channels/using_channels/authorized-connections/
+func (s *Socket) identify() bool {
+	if s.known.Load() {
+		return true
+	}
+	if refusal := s.app.connect(); refusal != nil {
+		s.fail(refusal)
+		s.close(refusal.Code, refusal.Message)
+		return false
+	}
+	s.known.Store(true)
+	return true
 }
 
 // ID returns the socket's id, which backends use to leave it out of an event.
@@ -111,8 +137,11 @@ func (s *Socket) End() {
 	if s.ended.Swap(true) {
 		return
 	}
+	s.gone.Store(true)
 	s.hub.sockets.remove(s)
-	s.app.connections.Add(-1)
+	if s.known.Load() {
+		s.app.connections.Add(-1)
+	}
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
@@ -120,6 +149,7 @@ func (s *Socket) End() {
 	for _, sub := range subs {
 		s.leave(sub)
 	}
+	s.signout()
 }
 
 // send gives the client frames that only it gets, or that a flusher joined.
@@ -136,8 +166,12 @@ func (s *Socket) send(b protocol.Batch) {
 // fail tells the client what was wrong with what it sent.
 func (s *Socket) fail(e *protocol.Error) { s.send(protocol.Join(e.Frame())) }
 
-// close ends the connection with a code; "" takes the code's own reason.
+// close ends the connection with a code; "" takes the code's own reason. Only
+// the first call counts.
 func (s *Socket) close(code protocol.CloseCode, reason string) {
+	if s.gone.Swap(true) {
+		return
+	}
 	if reason == "" {
 		reason = code.Reason()
 	}

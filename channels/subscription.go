@@ -13,6 +13,8 @@ type Subscription struct {
 	channel  *Channel
 	occupant Occupant
 
+	role    role
+	online  bool // what a watcher was told of the user; owned by the lane until joined
 	entered bool // the broker knows of it; owned by the lane
 
 	// joined is set while the channel's lists serve the socket: that is when
@@ -26,6 +28,22 @@ type Subscription struct {
 	special bool // gets something else than the batch in this pass
 }
 
+// A role says what a subscription is for.
+type role uint8
+
+const (
+	roleSubscriber role = iota // hears what happens on a channel
+	roleWatcher                // hears when a user comes online or goes
+	roleSelf                   // is the user: hears nothing, and can be terminated
+)
+
+// take gives the subscription what all get in a pass.
+func (sub *Subscription) take(b protocol.Batch) {
+	if !sub.special && sub.role != roleSelf {
+		sub.socket.send(b)
+	}
+}
+
 // batch is what the subscription gets of the entries of one pass, where that
 // is not simply all of their frames: it joins or leaves among them, or is the
 // one that an event excludes.
@@ -34,11 +52,13 @@ func (sub *Subscription) batch(entries []entry) protocol.Batch {
 	present := sub.present
 	for _, e := range entries {
 		switch {
-		case e.kind == entryFrame && present && e.sub != sub:
+		case e.kind == entryFrame && present && e.sub != sub && sub.role != roleSelf:
+			frames = append(frames, e.frame)
+		case e.kind == entryOnly && e.sub == sub:
 			frames = append(frames, e.frame)
 		case e.kind == entryJoin && e.sub == sub:
 			present = true
-			frames = append(frames, e.frame)
+			frames = append(frames, e.frame) // zero for a role that is told nothing; Join leaves it out
 		case e.kind == entryLeave && e.sub == sub:
 			present = false
 		}

@@ -27,7 +27,10 @@ func (h *Hub) sweep(ctx context.Context, part int) {
 		select {
 		case <-ticker.C:
 			now := h.now()
-			buf = h.sockets.parts[part].each(buf, func(s *Socket) { s.checkSilence(now) })
+			buf = h.sockets.parts[part].each(buf, func(s *Socket) {
+				s.checkSilence(now)
+				s.checkStranger(now)
+			})
 		case <-ctx.Done():
 			return
 		}
@@ -53,6 +56,13 @@ func (s *Socket) checkSilence(now int64) {
 		}
 	case now-s.pinged >= int64(s.hub.config.PongWait):
 		s.close(protocol.ClosePongNotReceived, "")
+	}
+}
+
+// checkStranger closes a client that has not shown in time that it may be here.
+func (s *Socket) checkStranger(now int64) {
+	if !s.known.Load() && now-s.since >= int64(s.app.config.AuthorizeWithin) {
+		s.close(protocol.CloseUnauthorized, "Connection not authorized within timeout")
 	}
 }
 

@@ -90,16 +90,15 @@ func subscribes(rest string, succeeds bool) (clientDoes, error) {
 
 // refused parses "CHANNEL TYPE STATUS TEXT".
 func refused(rest string) (clientDoes, error) {
-	words := strings.SplitN(rest, " ", 4)
-	if len(words) < 4 {
+	channel, rest := cutWord(rest)
+	kind, rest := cutWord(rest)
+	number, text := cutWord(rest)
+	status, err := strconv.Atoi(number)
+	if err != nil || text == "" {
 		return nil, errors.New(`this is "refused CHANNEL TYPE STATUS TEXT"`)
 	}
-	status, err := strconv.Atoi(words[2])
-	if err != nil {
-		return nil, fmt.Errorf("%q is no status", words[2])
-	}
 	return func(p *player, c *client, _ []string) error {
-		return p.refused(c, words[0], words[1], status, words[3])
+		return p.refused(c, channel, kind, status, text)
 	}, nil
 }
 

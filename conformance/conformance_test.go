@@ -42,7 +42,7 @@ func TestTranscripts(t *testing.T) {
 
 // run runs a case against a server of its own. The caller is in a bubble.
 func run(t *testing.T, c conformance.Case) error {
-	target, stop, err := start(t.Context(), conformance.Config{Apps: []conformance.App{standard}})
+	target, stop, err := start(t.Context(), conformance.Config{Apps: []conformance.App{usualApp}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +51,8 @@ func run(t *testing.T, c conformance.Case) error {
 	return conformance.Run(t.Context(), target, c)
 }
 
-// standard is the app of cases that ask for nothing else.
-var standard = conformance.App{
+// usualApp is the app of cases that ask for nothing else.
+var usualApp = conformance.App{
 	ID:           "1001",
 	Keys:         []conformance.Key{{Key: "a1b2c3d4e5f6a7b8c9d0", Secret: "0f1e2d3c4b5a69788796"}},
 	ClientEvents: true,

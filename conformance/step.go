@@ -67,17 +67,17 @@ func (s *scope) step(line string) (step, error) {
 
 // dial parses "connect a", "connect a to other", "connect a PATH", "open a PATH".
 func (s *scope) dial(verb, rest string) (func(*player, []string) error, error) {
-	words := strings.Fields(rest)
-	if len(words) == 0 || !isName(words[0]) {
+	name, rest := cutWord(rest)
+	if !isName(name) {
 		return nil, errors.New("a client has a name, of small letters and digits")
 	}
-	name, path, app := words[0], "", ""
-	switch rest := words[1:]; {
-	case len(rest) == 2 && rest[0] == "to" && verb == "connect":
-		app = rest[1]
-	case len(rest) == 1 && strings.HasPrefix(rest[0], "/"):
-		path = rest[0]
-	case len(rest) > 0 || verb == "open":
+	app, toApp := strings.CutPrefix(rest, "to ")
+	path := ""
+	switch word, more := cutWord(rest); {
+	case toApp && verb == "connect":
+	case strings.HasPrefix(word, "/") && more == "":
+		app, path = "", word
+	case rest != "" || verb == "open":
 		return nil, errors.New(`this is "connect NAME", with a path or "to APP", or "open NAME PATH"`)
 	}
 	if s.clients == nil {
@@ -98,12 +98,12 @@ func wait(rest string) (func(*player, []string) error, error) {
 
 // request parses "POST /events {…}" and the lines below it.
 func (s *scope) request(made *step, method, rest string, signed bool) error {
-	path, body, _ := strings.Cut(rest, " ")
+	path, body := cutWord(rest)
 	if !strings.HasPrefix(path, "/") || method == "" {
 		return errors.New("a request is METHOD /path, and maybe a body")
 	}
 	s.asked = true
-	r := request{method: method, path: path, body: strings.TrimSpace(body), signed: signed}
+	r := request{method: method, path: path, body: body, signed: signed}
 	made.takes = func(line string) error {
 		_, _, err := parameter(line)
 		return err
@@ -159,6 +159,24 @@ func parseCodes(s string) ([]int, error) {
 		codes = append(codes, code)
 	}
 	return codes, nil
+}
+
+// cutWord splits s behind its first word. A placeholder may have spaces.
+func cutWord(s string) (word, rest string) {
+	open := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			open++
+		case '}':
+			open--
+		case ' ':
+			if open <= 0 {
+				return s[:i], strings.TrimSpace(s[i:])
+			}
+		}
+	}
+	return s, ""
 }
 
 // isName reports whether a client or an app may be called s.

@@ -44,8 +44,8 @@ func (h *Handler) showChannel(r *request) (any, error) {
 	if info.Has(protocol.InfoUserCount) && !protocol.KindOf(r.channel).IsPresence() {
 		return nil, badRequest("Cannot retrieve the user count unless the channel is a presence channel")
 	}
-	if info.Has(protocol.InfoCache) {
-		return nil, badRequest("Cannot retrieve the cache: cache channels are not served yet, leave cache out of info")
+	if info.Has(protocol.InfoCache) && !protocol.KindOf(r.channel).IsCache() {
+		return nil, badRequest("Cannot retrieve the cache unless the channel is a cache channel")
 	}
 	now, err := r.app.Channel(r.ctx, r.channel)
 	if err != nil {
@@ -53,6 +53,23 @@ func (h *Handler) showChannel(r *request) (any, error) {
 	}
 	s := describe(now, info)
 	s.Occupied = new(now.Sockets > 0)
+	return s, nil
+}
+
+// showStats serves GET /channels/{name}/stats, which is deprecated: the channel
+// with the counts that it has.
+func (h *Handler) showStats(r *request) (any, error) {
+	if err := checkChannel(r); err != nil {
+		return nil, err
+	}
+	now, err := r.app.Channel(r.ctx, r.channel)
+	if err != nil {
+		return nil, err
+	}
+	s := protocol.ChannelState{Occupied: new(now.Sockets > 0)}
+	if protocol.KindOf(r.channel).IsPresence() {
+		s.UserCount = &now.Users
+	}
 	return s, nil
 }
 

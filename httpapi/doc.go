@@ -6,6 +6,14 @@
 //	GET  /apps/{id}/channels                 the occupied channels
 //	GET  /apps/{id}/channels/{name}          one channel
 //	GET  /apps/{id}/channels/{name}/users    the users on a presence channel
+//	POST /apps/{id}/users/{user}/terminate_connections
+//	                                         close what is signed in as a user
+//	POST /users/{user}/terminate_connections the same, as the Python SDK asks
+//
+// and, deprecated,
+//
+//	POST /apps/{id}/channels/{name}/events   trigger; the body is the data (202)
+//	GET  /apps/{id}/channels/{name}/stats    one channel
 //
 // These are signed, as the SDKs of Pusher sign them, with any live key of the
 // app; {id} may be one of the app's aliases. Answers are 200 and a JSON object,
@@ -14,12 +22,14 @@
 //	400  a parameter is missing or wrong      404  no such app or path
 //	401  not signed, or not rightly           405  no such method on this path
 //	403  the app is disabled                  413  the data or the body is too large
-//	503  what the text names did not get the event; a retry may deliver twice
+//	503  what the text names did not get the event; a retry may deliver twice.
+//	     Without Retry-After the event is out and only info is missing.
 //
 // Open to everybody are / /up /live /healthz (alive), /up/{id} (does this app
 // exist?), /ready /readyz /accept-traffic (ready to serve; 503 while not), the
 // paths that probes written for other servers ask for. Websocket upgrades, at
-// any path, are matched before all of this.
+// any path, are matched before all of this, and so are GETs of other paths that
+// end in /app/{key}.
 //
 // Pusher: https://pusher.com/docs/channels/library_auth_reference/rest-api/
 package httpapi

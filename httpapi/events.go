@@ -1,9 +1,11 @@
 package httpapi
 
 import (
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"hark/authz"
 	"hark/channels"
@@ -14,7 +16,10 @@ import (
 func (h *Handler) trigger(r *request) (any, error) {
 	body := r.body
 	if len(body) == 0 {
-		body = queryBody(r.params)
+		var err error
+		if body, err = queryBody(r.params); err != nil {
+			return nil, err
+		}
 	}
 	t, err := protocol.ParseTrigger(body, r.app.Limits())
 	if err != nil {
@@ -26,9 +31,10 @@ func (h *Handler) trigger(r *request) (any, error) {
 	if t.Info == 0 {
 		return nil, nil
 	}
+	counted := make(counts)
 	states := make(map[string]protocol.ChannelState, len(t.Channels))
 	for _, name := range t.Channels {
-		if states[name], err = state(r, name, t.Info); err != nil {
+		if states[name], err = counted.state(r, name, t.Info); err != nil {
 			return nil, err
 		}
 	}
@@ -37,7 +43,7 @@ func (h *Handler) trigger(r *request) (any, error) {
 
 // queryBody makes a body of the parameters of a query: Pusher takes those of a
 // POST from either.
-func queryBody(params authz.Params) []byte {
+func queryBody(params authz.Params) ([]byte, error) {
 	fields := make(map[string]any)
 	var names []string
 	for _, p := range params {
@@ -53,12 +59,13 @@ func queryBody(params authz.Params) []byte {
 	}
 	body, err := json.Marshal(fields)
 	if err != nil {
-		return nil // not UTF-8: no trigger
+		return nil, badRequest("Invalid parameters in the query string: they must be UTF-8")
 	}
-	return body
+	return body, nil
 }
 
-// triggerBatch serves POST /batch_events.
+// triggerBatch serves POST /batch_events. After an event that a channel did not
+// take, it gets no later one: retrying what the answer names keeps the order.
 func (h *Handler) triggerBatch(r *request) (any, error) {
 	batch, err := protocol.ParseBatch(r.body, r.app.Limits())
 	if err != nil {
@@ -68,6 +75,9 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	asked := protocol.Info(0)
 	for _, t := range batch {
 		asked |= t.Info
+		if slices.Contains(undelivered.Channels, t.Channels[0]) {
+			continue
+		}
 		if err := publish(r, t); err != nil {
 			undelivered.Channels = append(undelivered.Channels, t.Channels...)
 			undelivered.Err = err
@@ -79,9 +89,10 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	if asked == 0 {
 		return nil, nil
 	}
+	counted := make(counts)
 	states := make([]protocol.ChannelState, len(batch))
 	for i, t := range batch {
-		if states[i], err = state(r, t.Channels[0], t.Info); err != nil {
+		if states[i], err = counted.state(r, t.Channels[0], t.Info); err != nil {
 			return nil, err
 		}
 	}
@@ -92,21 +103,34 @@ func publish(r *request, t protocol.TriggerRequest) error {
 	return r.app.Trigger(r.ctx, channels.Trigger{Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID})
 }
 
+// counts are the channels of one request that have been counted, each once.
+type counts map[string]channels.ChannelInfo
+
 // state answers info about a channel that was triggered. user_count is left out
 // where there are no users.
-func state(r *request, name string, info protocol.Info) (protocol.ChannelState, error) {
-	if strings.HasPrefix(name, "#") || !protocol.KindOf(name).IsPresence() {
+func (c counts) state(r *request, name string, info protocol.Info) (protocol.ChannelState, error) {
+	if !protocol.KindOf(name).IsPresence() {
 		info &^= protocol.InfoUserCount
 	}
 	if info == 0 {
 		return protocol.ChannelState{}, nil
 	}
-	now, err := r.app.Channel(r.ctx, name)
-	if err != nil {
-		return protocol.ChannelState{}, err
+	now, ok := c[name]
+	if !ok {
+		var err error
+		if now, err = r.app.Channel(r.ctx, name); err != nil {
+			return protocol.ChannelState{}, &uncountedError{err}
+		}
+		c[name] = now
 	}
 	return describe(now, info), nil
 }
+
+// An uncountedError is why there is no info about what has been delivered.
+type uncountedError struct{ err error }
+
+func (e *uncountedError) Error() string { return "count after a trigger: " + e.err.Error() }
+func (e *uncountedError) Unwrap() error { return e.err }
 
 // describe returns what info asks for.
 func describe(now channels.ChannelInfo, info protocol.Info) protocol.ChannelState {
@@ -117,5 +141,43 @@ func describe(now channels.ChannelInfo, info protocol.Info) protocol.ChannelStat
 	if info.Has(protocol.InfoSubscriptionCount) {
 		s.SubscriptionCount = &now.Sockets
 	}
+	if info.Has(protocol.InfoCache) {
+		s.Cache = cached(now.Cached)
+	}
 	return s
+}
+
+// cached describes a cached event; the seconds left are rounded up, since one
+// with none left is not there.
+func cached(c channels.Cached) jsontext.Value {
+	if c == (channels.Cached{}) {
+		return jsontext.Value("null")
+	}
+	left := time.Until(c.Until)
+	text, err := json.Marshal(protocol.CacheState{Data: c.Data, TTL: int((left + time.Second - 1) / time.Second)})
+	if err != nil {
+		panic(err) // what was published is UTF-8
+	}
+	return text
+}
+
+// accepted is the answer of a call that says 202 and nothing else.
+type accepted struct{}
+
+// triggerChannel serves POST /channels/{name}/events, which is deprecated: the
+// body is the event's data as it is.
+func (h *Handler) triggerChannel(r *request) (any, error) {
+	fields := map[string]any{"name": r.param("name"), "channel": r.channel, "data": string(r.body)}
+	if id, ok := r.params.Get("socket_id"); ok {
+		fields["socket_id"] = id
+	}
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return nil, badRequest("The body must be UTF-8 text")
+	}
+	t, err := protocol.ParseTrigger(body, r.app.Limits())
+	if err != nil {
+		return nil, err
+	}
+	return accepted{}, publish(r, t)
 }

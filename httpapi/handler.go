@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -20,8 +22,8 @@ type Config struct {
 	// that still has it is served as if it had not, and what is signed is the
 	// path without it. "": none.
 	PathPrefix string
-	// Websocket gets every websocket upgrade, and what is asked of a path that
-	// ends in /app/{key}. Nil: there are no websockets.
+	// Websocket gets every websocket upgrade, and every GET of a path that ends
+	// in /app/{key} and is not one of the REST API. Nil: there are no websockets.
 	Websocket http.Handler
 	// Demo gets what is asked below /demo/. Nil: there is no demo.
 	Demo http.Handler
@@ -56,13 +58,21 @@ func New(hub *channels.Hub, c Config) *Handler {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = withoutPrefix(r, h.config.PathPrefix)
-	if h.config.Websocket != nil {
-		if _, app := ws.AppKey(r.URL.Path); app || ws.IsUpgrade(r) {
-			h.config.Websocket.ServeHTTP(w, r)
-			return
-		}
+	if h.config.Websocket != nil && isWebsocket(r) {
+		h.config.Websocket.ServeHTTP(w, r)
+		return
 	}
 	h.engine.ServeHTTP(w, r)
+}
+
+// isWebsocket reports whether r is for Config.Websocket. A REST path may look
+// like an app's, when an app or a channel is named app: /apps/1/channels/app/users.
+func isWebsocket(r *http.Request) bool {
+	if ws.IsUpgrade(r) {
+		return true
+	}
+	_, app := ws.AppKey(r.URL.Path)
+	return app && r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/apps/")
 }
 
 // withoutPrefix returns r as it would be without the prefix. A proxy may have
@@ -74,7 +84,9 @@ func withoutPrefix(r *http.Request, prefix string) *http.Request {
 	}
 	u := *r.URL
 	u.Path = path
-	u.RawPath = strings.TrimPrefix(u.RawPath, prefix)
+	if u.RawPath, ok = strings.CutPrefix(u.RawPath, (&url.URL{Path: prefix}).EscapedPath()); !ok {
+		u.RawPath = "" // the prefix was spelled in another way
+	}
 	if u.Path == "" {
 		u.Path, u.RawPath = "/", ""
 	}
@@ -85,17 +97,18 @@ func withoutPrefix(r *http.Request, prefix string) *http.Request {
 
 func (h *Handler) routes() {
 	e := h.engine
-	// A channel's name in a path is decoded once, and an escaped slash in it
-	// does not separate.
-	e.UseRawPath, e.UnescapePathValues = true, true
+	// An escaped slash in a channel's name does not separate.
+	e.UseEscapedPath, e.UnescapePathValues = true, false
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
 	e.HandleMethodNotAllowed = true
-	e.Use(h.recover)
+	e.ForwardedByClientIP = false
+	e.Use(h.recover, unescape)
 	e.NoRoute(func(c *gin.Context) {
-		refuse(c, http.StatusNotFound, "Unknown path "+c.Request.URL.Path)
+		refuse(c, http.StatusNotFound, fmt.Sprintf("Unknown path %q", c.Request.URL.Path))
 	})
 	e.NoMethod(func(c *gin.Context) {
-		refuse(c, http.StatusMethodNotAllowed, "Method "+c.Request.Method+" is not allowed here")
+		refuse(c, http.StatusMethodNotAllowed, fmt.Sprintf("Method %s is not allowed here, use %s",
+			c.Request.Method, c.Writer.Header().Get("Allow")))
 	})
 
 	app := e.Group("/apps/:app")
@@ -104,6 +117,10 @@ func (h *Handler) routes() {
 	app.GET("/channels", h.signed(h.listChannels))
 	app.GET("/channels/:channel", h.signed(h.showChannel))
 	app.GET("/channels/:channel/users", h.signed(h.listUsers))
+	app.POST("/channels/:channel/events", h.signed(h.triggerChannel))
+	app.GET("/channels/:channel/stats", h.signed(h.showStats))
+	app.POST("/users/:user/terminate_connections", h.signed(h.terminate))
+	e.POST("/users/:user/terminate_connections", h.signed(h.terminate))
 
 	h.healthRoutes()
 	if h.config.Demo != nil {
@@ -111,7 +128,18 @@ func (h *Handler) routes() {
 	}
 }
 
-// recover answers 500 for a handler that panics, and logs why.
+// unescape decodes what a path names, once. gin would decode it as a query and
+// make a + a space.
+func unescape(c *gin.Context) {
+	for i, p := range c.Params {
+		if v, err := url.PathUnescape(p.Value); err == nil {
+			c.Params[i].Value = v
+		}
+	}
+}
+
+// recover answers 500 for a handler that panics, and logs why. An answer that
+// has begun is cut off, or it would pass for a whole one.
 func (h *Handler) recover(c *gin.Context) {
 	defer func() {
 		v := recover()
@@ -122,6 +150,10 @@ func (h *Handler) recover(c *gin.Context) {
 			panic(v)
 		}
 		h.config.Logger.Error("panic in a request", "path", c.Request.URL.Path, "panic", v, "stack", string(debug.Stack()))
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		clear(c.Writer.Header()) // it described another answer
 		refuse(c, http.StatusInternalServerError, "Internal server error")
 	}()
 	c.Next()

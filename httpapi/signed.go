@@ -22,6 +22,7 @@ type request struct {
 	ctx     context.Context
 	app     *channels.App
 	channel string       // named in the path; "": none
+	user    string       // likewise
 	params  authz.Params // of the query
 	body    []byte
 }
@@ -51,10 +52,9 @@ func (h *Handler) signed(answer func(*request) (any, error)) gin.HandlerFunc {
 // verify reads a request and checks who sent it. Nothing of it is looked into
 // before its signature has been found right.
 func (h *Handler) verify(c *gin.Context) (*request, error) {
-	app, ok := h.hub.App(c.Param("app"))
-	if !ok {
-		return nil, &protocol.RESTError{Status: http.StatusNotFound,
-			Text: fmt.Sprintf("Unknown app %q, check the app id", c.Param("app"))}
+	app, err := h.app(c)
+	if err != nil {
+		return nil, err
 	}
 	body, err := readBody(c.Request, app.Limits().RESTBody)
 	if err != nil {
@@ -78,37 +78,65 @@ func (h *Handler) verify(c *gin.Context) (*request, error) {
 	if app.Disabled() {
 		return nil, &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
 	}
-	return &request{ctx: c.Request.Context(), app: app, channel: c.Param("channel"), params: params, body: body}, nil
+	return &request{
+		ctx: c.Request.Context(), app: app, channel: c.Param("channel"), user: c.Param("user"), params: params, body: body,
+	}, nil
 }
+
+// app returns the app that the path names, or, where it names none, the one
+// that the key belongs to: the Python SDK leaves the app out of one path.
+func (h *Handler) app(c *gin.Context) (*channels.App, error) {
+	if id := c.Param("app"); id != "" {
+		if app, ok := h.hub.App(id); ok {
+			return app, nil
+		}
+		return nil, &protocol.RESTError{Status: http.StatusNotFound, Text: fmt.Sprintf("Unknown app %q, check the app id", id)}
+	}
+	params, err := authz.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	key, _ := params.Get("auth_key")
+	if app, ok := h.hub.AppByKey(key); ok {
+		return app, nil
+	}
+	return nil, authz.ErrUnknownKey
+}
+
+// trusted is up to how many bytes memory is set aside for a body that has not
+// come yet, on the word of its header. Who sent it is not known then.
+const trusted = 64 << 10
 
 // readBody reads a body of at most limit bytes. One that says it is longer is
 // not read at all.
 func readBody(r *http.Request, limit int) ([]byte, error) {
-	tooLarge := &protocol.RESTError{Status: http.StatusRequestEntityTooLarge,
-		Text: fmt.Sprintf("The request body exceeds the allowed maximum (%d bytes), send fewer events at a time", limit)}
 	if r.ContentLength > int64(limit) {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
-	if n := r.ContentLength; n >= 0 {
+	if n := r.ContentLength; n >= 0 && n <= trusted {
 		body := make([]byte, n)
 		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, incomplete(err)
+			return nil, errIncomplete
 		}
 		return body, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(min(limit, math.MaxInt-1))+1))
-	if err != nil {
-		return nil, incomplete(err)
-	}
-	if len(body) > limit {
-		return nil, tooLarge
+	switch {
+	case err != nil, int64(len(body)) < r.ContentLength:
+		return nil, errIncomplete
+	case len(body) > limit:
+		return nil, tooLarge(limit)
 	}
 	return body, nil
 }
 
-func incomplete(err error) error {
-	return &protocol.RESTError{Status: http.StatusBadRequest, Text: "The request body could not be read: " + err.Error()}
+func tooLarge(limit int) error {
+	return &protocol.RESTError{Status: http.StatusRequestEntityTooLarge,
+		Text: fmt.Sprintf("The request body exceeds the allowed maximum (%d bytes), send fewer events at a time", limit)}
 }
+
+// errIncomplete does not say why: that would name addresses of the network.
+var errIncomplete = badRequest("The request body could not be read to its end, send it again")
 
 // The header values of answers, made once.
 var (
@@ -120,6 +148,10 @@ var (
 // respond sends 200, the only status that the PHP SDK takes for success, and
 // value as JSON. A nil value is {}.
 func respond(c *gin.Context, value any) {
+	if _, ok := value.(accepted); ok {
+		c.Writer.WriteHeader(http.StatusAccepted)
+		return
+	}
 	body := empty
 	if value != nil {
 		var err error
@@ -138,11 +170,16 @@ func (h *Handler) fail(c *gin.Context, err error) {
 		refuse(c, e.Status, e.Text)
 		return
 	}
+	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
+	if _, ok := errors.AsType[*uncountedError](err); ok {
+		refuse(c, http.StatusServiceUnavailable,
+			"Delivered, but the channels could not be counted: ask for them alone, do not trigger again")
+		return
+	}
 	text := "Not available now, try again"
 	if e, ok := errors.AsType[*channels.UndeliveredError](err); ok {
 		text = "Not delivered to " + strings.Join(e.Channels, ", ") + "; trigger there again"
 	}
-	h.config.Logger.Warn("request not served", "path", c.Request.URL.Path, "error", err)
 	c.Writer.Header().Set("Retry-After", "1")
 	refuse(c, http.StatusServiceUnavailable, text)
 }

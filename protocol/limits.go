@@ -17,6 +17,7 @@ type Limits struct {
 	UserID          int // characters in a user's id; default 128
 	ClientEvents    int // client events a second and socket; default 10
 	Message         int // bytes in one message from a client; default 65 536
+	Watchlist       int // users that one signed-in user watches; default 100
 	Channels        int // channels one socket subscribes to; default 1 000
 	Connections     int // sockets of the app at one time; default no limit
 	RESTBody        int // bytes in one REST request's body; default 1 MiB
@@ -36,6 +37,7 @@ func (l Limits) WithDefaults() Limits {
 		UserID:          limit(l.UserID, 128),
 		ClientEvents:    limit(l.ClientEvents, 10),
 		Message:         limit(l.Message, 64<<10),
+		Watchlist:       limit(l.Watchlist, 100),
 		Channels:        limit(l.Channels, 1000),
 		Connections:     limit(l.Connections, math.MaxInt),
 		RESTBody:        limit(l.RESTBody, 1<<20),

@@ -1,6 +1,10 @@
 package protocol
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Info is a set of what a REST request asks about channels.
 type Info uint8
@@ -42,6 +46,15 @@ type ChannelState struct {
 	Occupied          *bool `json:"occupied,omitzero"`           // has at least one socket
 	UserCount         *int  `json:"user_count,omitzero"`         // users on a presence channel
 	SubscriptionCount *int  `json:"subscription_count,omitzero"` // sockets
+
+	// Cache is the text of a CacheState, or null where nothing is cached.
+	Cache jsontext.Value `json:"cache,omitzero"`
+}
+
+// A CacheState is the event that a cache channel keeps.
+type CacheState struct {
+	Data string `json:"data"`
+	TTL  int    `json:"ttl"` // seconds left
 }
 
 // The bodies of answers. They are for json v2, where a nil map or slice is {} or []: the PHP SDK takes an array in place

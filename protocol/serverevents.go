@@ -46,6 +46,18 @@ func ConnectionEstablished(id SocketID, activity time.Duration) Event {
 	return Event{Name: EventConnectionEstablished, Data: string(append(data, '}'))}
 }
 
+// CacheMiss tells a socket that has come to a cache channel that no event is
+// kept there. The Java client reads the data, so there is one.
+func CacheMiss(channel string) Event {
+	return Event{Name: EventCacheMiss, Channel: channel, Data: "{}"}
+}
+
+// SubscriptionCount tells those on a channel how many sockets there are.
+func SubscriptionCount(channel string, sockets int) Event {
+	return Event{Name: EventSubscriptionCount, Channel: channel,
+		Data: `{"subscription_count":` + strconv.Itoa(sockets) + `}`}
+}
+
 // Ping asks a silent client whether it is there.
 func Ping() Event { return Event{Name: EventPing, Data: noData} }
 

@@ -61,7 +61,7 @@ func TestCheckVersion(t *testing.T) {
 func TestLimits(t *testing.T) {
 	want := protocol.Limits{
 		ChannelName: 164, EventName: 200, EventData: 10240, TriggerChannels: 100, BatchEvents: 10, Members: 100,
-		UserInfo: 1024, UserID: 128, ClientEvents: 10, Message: 65536, Channels: 1000, Connections: math.MaxInt, RESTBody: 1 << 20,
+		UserInfo: 1024, UserID: 128, ClientEvents: 10, Message: 65536, Watchlist: 100, Channels: 1000, Connections: math.MaxInt, RESTBody: 1 << 20,
 	}
 	if got := (protocol.Limits{}).WithDefaults(); got != want {
 		t.Errorf("defaults = %+v", got)

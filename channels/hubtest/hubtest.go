@@ -184,6 +184,12 @@ func (c *Client) Join(channel, user string) {
 	c.Subscribe(channel, fmt.Sprintf(`{"user_id":%q}`, user))
 }
 
+// Signin sends a signed pusher:signin.
+func (c *Client) Signin(userData string) {
+	auth := authz.Key{Key: Key, Secret: Secret}.UserAuth(c.ID(), userData)
+	c.Say(`{"event":"pusher:signin","data":{"auth":%q,"user_data":%q}}`, auth, userData)
+}
+
 // Unsubscribe sends a pusher:unsubscribe.
 func (c *Client) Unsubscribe(channel string) {
 	c.Say(`{"event":"pusher:unsubscribe","data":{"channel":%q}}`, channel)

@@ -1,0 +1,103 @@
+package channels
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"hark/protocol"
+)
+
+const (
+	// countOften is up to how many sockets every change of the count is told.
+	// Pusher: subscription_count event, "for channels with more than 100
+	// subscribers the event is sent every 5 seconds".
+	countOften = 100
+	// countEvery is how often it is told above that, at most.
+	countEvery = 5 * time.Second
+)
+
+// A count is how many sockets are on a channel, on all nodes, as far as its
+// subscribers are told.
+type count struct {
+	sockets int
+	told    time.Time // when it was told last
+	due     bool      // it has changed since, and is among Hub.counts
+}
+
+// countLocked takes the number of sockets and tells the subscribers, now or
+// when it is time.
+func (c *Channel) countLocked(sockets int) {
+	if c.count.sockets == sockets {
+		return
+	}
+	c.count.sockets = sockets
+	if sockets <= countOften || time.Since(c.count.told) >= countEvery {
+		c.tellCountLocked()
+	} else if !c.count.due {
+		c.count.due = true
+		c.later.add(c)
+	}
+}
+
+func (c *Channel) tellCountLocked() {
+	c.count.told, c.count.due = time.Now(), false
+	c.appendLocked(entry{kind: entryFrame, frame: c.countFrameLocked()})
+}
+
+func (c *Channel) countFrameLocked() protocol.Frame {
+	return protocol.SubscriptionCount(c.place.Channel, c.count.sockets).Frame()
+}
+
+// tellDue tells what it is time for, and reports whether there is nothing left
+// to tell.
+func (c *Channel) tellDue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count.due && time.Since(c.count.told) >= countEvery {
+		c.tellCountLocked()
+	}
+	c.tellOfflineLocked()
+	return !c.count.due && c.offline.IsZero()
+}
+
+// later are the channels that have something to tell when it is time.
+type later struct {
+	mu       sync.Mutex
+	channels map[*Channel]bool
+}
+
+func (l *later) add(c *Channel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.channels[c] = true
+}
+
+// run looks after them every second until ctx ends.
+func (l *later) run(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			l.tell()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *later) tell() {
+	l.mu.Lock()
+	due := make([]*Channel, 0, len(l.channels))
+	for c := range l.channels {
+		due = append(due, c)
+	}
+	clear(l.channels)
+	l.mu.Unlock()
+	for _, c := range due {
+		if !c.tellDue() {
+			l.add(c)
+		}
+	}
+}

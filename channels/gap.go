@@ -1,0 +1,56 @@
+package channels
+
+import (
+	"hark/presence"
+	"hark/protocol"
+)
+
+// EventGap tells a channel that events on it may be missing at this point, so
+// that an application can fetch its state anew. Its data is {}.
+const EventGap = "hark:gap"
+
+// gap takes the state of the place after envelopes were lost: members who came
+// or went meanwhile are announced, and the channel is told of the gap.
+func (c *Channel) gap(now Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opened {
+		return
+	}
+	present := make(map[string]protocol.Member, len(now.Members))
+	for _, m := range now.Members {
+		present[m.UserID] = m
+	}
+	gone := make(map[string]bool)
+	for m := range c.roster.All() {
+		if _, here := present[m.UserID]; !here {
+			gone[m.UserID] = true
+		}
+		delete(present, m.UserID)
+	}
+	for id := range gone {
+		c.changeLocked(presence.RemovedDiff(id))
+	}
+	for _, m := range now.Members {
+		if _, came := present[m.UserID]; came {
+			c.changeLocked(presence.AddedDiff(m))
+		}
+	}
+	c.position = now.Position
+	if c.counted {
+		c.countLocked(now.Sockets)
+	}
+	c.gapLocked()
+	c.admitLocked()
+}
+
+// gapLocked tells the subscribers, once until something gets through again,
+// that events are missing here.
+func (c *Channel) gapLocked() {
+	if c.gapped {
+		return
+	}
+	c.gapped = true
+	gap := protocol.Event{Name: EventGap, Channel: c.place.Channel, Data: "{}"}
+	c.appendLocked(entry{kind: entryFrame, frame: gap.Frame()})
+}

@@ -1,0 +1,174 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hark/presence"
+	"hark/protocol"
+)
+
+// userPlace begins the names of the places that stand for users: whoever is
+// signed in as one is a member there, and whoever watches one is on it too. So
+// being online, being watched and being thrown out are told in the broker's
+// order, on all nodes, like everything else. No client can name such a place.
+const userPlace = "#user-"
+
+// offlineAfter is how long a user must have no connection before the watchers
+// are told: a reload of a page is no going offline.
+const offlineAfter = 3 * time.Second
+
+// A session is who a socket is signed in as.
+type session struct {
+	user     protocol.User
+	self     *Subscription   // as a member of the user's place
+	watching []*Subscription // on the places of the watchlist
+}
+
+// signin makes the socket speak for a user from now on. A second one must be
+// for the same user; it changes nothing.
+//
+// Pusher: https://pusher.com/docs/channels/using_channels/user-authentication/
+func (s *Socket) signin(m protocol.Message) error {
+	request, err := protocol.ParseSignin(m.Data)
+	if err != nil {
+		return err
+	}
+	if err := s.app.Keys().VerifyUser(s.id, request); err != nil {
+		return err
+	}
+	user, cut, err := protocol.ParseUser(request.UserData, s.app.config.Limits)
+	if err != nil {
+		return err
+	}
+	if !s.identify() {
+		return errClosing
+	}
+	told := []protocol.Frame{protocol.SigninSuccess(request.UserData).Frame()}
+	if cut != nil {
+		told = append(told, cut.Frame())
+	}
+	if now := s.session.Load(); now != nil {
+		if now.user.ID != user.ID {
+			return &protocol.Error{Message: "Already signed in as another user, connect anew to sign in as " + user.ID}
+		}
+		s.send(protocol.Join(told...))
+		return nil
+	}
+	if !s.app.config.Watchlists {
+		user.Watchlist = nil
+	}
+	session := &session{user: user, self: s.onUser(user.ID, roleSelf)}
+	for _, id := range user.Watchlist {
+		session.watching = append(session.watching, s.onUser(id, roleWatcher))
+	}
+	s.session.Store(session)
+	lane := userPlace + user.ID
+	s.do(lane, func(ctx context.Context, _ bool) error {
+		if err := s.enter(ctx, session.self); err != nil || s.ended.Load() {
+			return err
+		}
+		s.send(protocol.Join(told...))
+		return nil
+	})
+	if len(session.watching) > 0 {
+		s.do(lane, func(ctx context.Context, _ bool) error { return s.watch(ctx, session.watching) })
+	}
+	return nil
+}
+
+// onUser returns a subscription, under way, on the place of a user.
+func (s *Socket) onUser(id string, r role) *Subscription {
+	sub := &Subscription{socket: s, role: r, occupant: Occupant{Socket: s.id}}
+	sub.channel = s.hub.channels.hold(s.app.place(userPlace+id), s.hub.newChannel)
+	if r == roleSelf {
+		sub.occupant.Member.UserID = id
+	}
+	return sub
+}
+
+// watch tells the client who of its watchlist is online now, in one message,
+// and whatever changes from then on.
+func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
+	var online, offline []string
+	snapshots := make([]Snapshot, len(watching))
+	for i, sub := range watching {
+		if s.ended.Load() {
+			return nil
+		}
+		var err error
+		if snapshots[i], err = s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant); err != nil {
+			return err
+		}
+		sub.entered = true
+		id := sub.channel.place.Channel[len(userPlace):]
+		if sub.online = len(snapshots[i].Members) > 0; sub.online {
+			online = append(online, id)
+		} else {
+			offline = append(offline, id)
+		}
+	}
+	s.send(protocol.Join(protocol.WatchlistEvents(online, offline).Frame()))
+	for i, sub := range watching {
+		err := sub.channel.join(sub, snapshots[i])
+		if errors.Is(err, errStale) {
+			err = s.enter(ctx, sub)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signout ends what signin began. The connection has ended.
+func (s *Socket) signout() {
+	session := s.session.Swap(nil)
+	if session == nil {
+		return
+	}
+	for _, sub := range append(session.watching, session.self) {
+		s.leave(sub)
+	}
+}
+
+// Terminate closes every connection that is signed in as a user, on all nodes,
+// with 4009: clients do not come back by themselves.
+//
+// Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
+func (a *App) Terminate(ctx context.Context, userID string) error {
+	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
+}
+
+// userChangedLocked tells the watchers of a user that it has come online, or,
+// when it has stayed away for a while, that it is offline.
+func (c *Channel) userChangedLocked(d presence.Diff) {
+	c.roster.Apply(d)
+	if _, gone := d.Removed(); gone {
+		c.offline = time.Now().Add(offlineAfter)
+		c.later.add(c)
+		return
+	}
+	if c.offline.IsZero() {
+		c.appendLocked(entry{kind: entryFrame, frame: c.onlineFrameLocked()})
+	}
+	c.offline = time.Time{}
+}
+
+// tellOfflineLocked tells the watchers that the user is offline if it is time.
+func (c *Channel) tellOfflineLocked() {
+	if !c.offline.IsZero() && !time.Now().Before(c.offline) {
+		c.offline = time.Time{}
+		c.appendLocked(entry{kind: entryFrame, frame: c.onlineFrameLocked()})
+	}
+}
+
+// onlineFrameLocked says whether the user of the place is online.
+func (c *Channel) onlineFrameLocked() protocol.Frame {
+	id := []string{c.place.Channel[len(userPlace):]}
+	if c.roster.Len() > 0 {
+		return protocol.WatchlistEvents(id, nil).Frame()
+	}
+	return protocol.WatchlistEvents(nil, id).Frame()
+}

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"hark/authz"
+	"hark/channels"
+	"hark/protocol"
+)
+
+// A Config is everything that a server is started with. The yaml tags are the keys of the file, the env tags the names
+// of variables behind HARK_.
+type Config struct {
+	// Listen is the host:port for everything; default :6001, and 127.0.0.1:6001 with Options.Dev.
+	Listen string `yaml:"listen" env:"LISTEN" validate:"hostport"`
+	// PathPrefix is what a proxy in front puts before all paths, like "/realtime"; default none.
+	PathPrefix string `yaml:"path_prefix" env:"PATH_PREFIX" validate:"omitempty,prefix"`
+	// Log is the form of log lines, "text" or "json"; default text.
+	Log string `yaml:"log" env:"LOG" validate:"oneof=text json"`
+	// ActivityTimeout is how long a client may be silent before it is asked, in whole seconds; default 50s.
+	ActivityTimeout time.Duration `yaml:"activity_timeout" env:"ACTIVITY_TIMEOUT" validate:"min=1s,seconds"`
+	// PongWait is how long it then has to answer; default 30s.
+	PongWait time.Duration `yaml:"pong_wait" env:"PONG_WAIT" validate:"min=1s"`
+	// Drain is the time over which connections are closed when the server ends; default 5s, with Options.Dev 0,
+	// which is at once.
+	Drain time.Duration `yaml:"drain" env:"DRAIN" validate:"min=0"`
+	// Apps are the apps served; at least one.
+	Apps []App `yaml:"apps" env:"-" validate:"dive"`
+
+	// Sources is for the operator.
+	Sources Sources `yaml:"-" env:"-" validate:"-"`
+}
+
+// Sources say where the parts of a Config came from that may surprise.
+type Sources struct {
+	Listen string   // a variable, a flag, a place in the file; "" for the default
+	Apps   []string // the same, for each app
+	Unused []string // what would have named an app, had something else not gone before it
+}
+
+// An App is one tenant.
+type App struct {
+	// ID is what REST paths name. Some SDKs refuse one that is not all digits.
+	ID string `yaml:"id" validate:"required,name"`
+	// Aliases are further ids for REST paths.
+	Aliases []string `yaml:"aliases" validate:"dive,name"`
+	// Keys are the live pairs, oldest first.
+	Keys []Key `yaml:"keys" validate:"min=1,dive"`
+	// Limits have a key for each field of protocol.Limits, in snake case.
+	Limits protocol.Limits `yaml:"limits"`
+	// ClientEvents lets clients send client- events; default false.
+	ClientEvents bool `yaml:"client_events"`
+	// SubscriptionCount tells the subscribers of all but presence channels how many they are; default false.
+	SubscriptionCount bool `yaml:"subscription_count"`
+	// Watchlists tells signed-in users when users they name come and go; default false.
+	Watchlists bool `yaml:"watchlists"`
+	// CacheTTL is how long a cache channel keeps its last event; default 30m.
+	CacheTTL time.Duration `yaml:"cache_ttl" validate:"min=0"`
+	// AuthorizeWithin is the time in which a connection must sign in or subscribe to a private or presence channel;
+	// default none.
+	AuthorizeWithin time.Duration `yaml:"authorize_within" validate:"min=0"`
+	// Disabled refuses all connections and requests; default false.
+	Disabled bool `yaml:"disabled"`
+}
+
+// A Key is a key and the secret that signs for it.
+type Key struct {
+	Key    string       `yaml:"key" validate:"required,name"`
+	Secret authz.Secret `yaml:"secret" validate:"required"`
+}
+
+// Channels returns the app as the hub knows it.
+func (a App) Channels() channels.AppConfig {
+	c := channels.AppConfig{
+		ID:           a.ID,
+		Aliases:      a.Aliases,
+		Limits:       a.Limits,
+		ClientEvents: a.ClientEvents,
+		Disabled:     a.Disabled,
+
+		SubscriptionCount: a.SubscriptionCount,
+		Watchlists:        a.Watchlists,
+		CacheTTL:          a.CacheTTL,
+		AuthorizeWithin:   a.AuthorizeWithin,
+	}
+	for _, key := range a.Keys {
+		c.Keys = append(c.Keys, authz.Key(key))
+	}
+	return c
+}
+
+// NumericID reports whether the id is all digits, which the Python SDK and PUSHER_URL in Go and Node want.
+func (a App) NumericID() bool {
+	return a.ID != "" && strings.Trim(a.ID, "0123456789") == ""
+}
+
+const defaultPort = "6001"
+
+// Default returns the Config of a server that nobody configured. It has no app.
+func Default() Config {
+	return Config{
+		Listen:          ":" + defaultPort,
+		Log:             "text",
+		ActivityTimeout: 50 * time.Second,
+		PongWait:        30 * time.Second,
+		Drain:           5 * time.Second,
+	}
+}
+
+// DevApp is the app of a server for development. Everybody knows its secret.
+func DevApp() App {
+	return App{
+		ID:           "1001",
+		Aliases:      []string{"app-id"},
+		Keys:         []Key{{Key: "app-key", Secret: "app-secret"}},
+		ClientEvents: true,
+
+		SubscriptionCount: true,
+		Watchlists:        true,
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hark/channels"
+	"hark/channels/ws"
+	"hark/cmd/hark/internal/config"
+	"hark/httpapi"
+)
+
+type serveFlags struct {
+	options config.Options
+	drain   time.Duration
+}
+
+func serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server until it is interrupted. Then it stops accepting, asks its clients to connect elsewhere, and ends; a
+second signal ends it at once.
+
+What flags say goes before the environment, the environment before the file. The first app may come from
+HARK_APP_ID, HARK_APP_KEY and HARK_APP_SECRET, or, in this order, from PUSHER_URL, PUSHER_APP_*, REVERB_APP_*,
+SOKETI_DEFAULT_APP_*, SOCKUDO_DEFAULT_APP_*; the address from HARK_LISTEN, PORT, REVERB_SERVER_HOST and _PORT, SOKETI_HOST
+and _PORT; every other key of the file from HARK_ and its name.`,
+		Example: `  hark serve --dev
+  hark serve -c hark.yaml`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.options.Dev, "dev", false, "try it on this machine: an app that needs no configuration, a demo page, loopback only")
+	flags.StringVarP(&f.options.File, "config", "c", "", "YAML `FILE` with the configuration (default from HARK_CONFIG)")
+	flags.StringVar(&f.options.Listen, "listen", "", "`HOST:PORT` for everything (default :6001, with --dev 127.0.0.1:6001)")
+	flags.StringVar(&f.options.Log, "log", "", "form of the log on standard error, `text|json` (default text)")
+	flags.DurationVar(&f.drain, "drain", 0, "time over which clients are disconnected at the end (default 5s, with --dev 0s)")
+	return cmd
+}
+
+func (f *serveFlags) run(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("drain") {
+		f.options.Drain = &f.drain
+	}
+	c, err := config.Load(f.options)
+	switch {
+	case errors.Is(err, config.ErrNoApp):
+		return usageError(errors.New(noApp()))
+	case err != nil:
+		return usagef("cannot start:\n%w", err)
+	}
+	log := newLogger(cmd.ErrOrStderr(), c.Log)
+	hub, err := channels.New(hubConfig(c, log))
+	if err != nil {
+		return usageError(err)
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	handler := httpapi.Config{PathPrefix: c.PathPrefix, Websocket: ws.New(hub), Logger: log}
+	if f.options.Dev {
+		dev := newDevServer(listener.Addr())
+		handler.Demo = dev.demo()
+		if _, err := io.WriteString(cmd.OutOrStdout(), dev.banner()); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
+	logStart(log, c, listener.Addr())
+	server := &http.Server{
+		Handler:           httpapi.New(hub, handler),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // of a body; a websocket has left the server's hands by then
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return serve(cmd.Context(), log, hub, server, listener)
+}
+
+// hubConfig is the part of c that the hub knows about.
+func hubConfig(c config.Config, log *slog.Logger) channels.Config {
+	h := channels.Config{
+		Logger:          log,
+		ActivityTimeout: c.ActivityTimeout,
+		PongWait:        c.PongWait,
+		Drain:           c.Drain,
+	}
+	if h.Drain == 0 {
+		h.Drain = -1 // the hub's word for at once
+	}
+	for _, app := range c.Apps {
+		h.Apps = append(h.Apps, app.Channels())
+	}
+	return h
+}
+
+func newLogger(w io.Writer, form string) *slog.Logger {
+	if form == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// logStart says what an operator may wonder about later.
+func logStart(log *slog.Logger, c config.Config, address net.Addr) {
+	files, err := raiseFiles()
+	if err != nil {
+		log.Warn("the limit of open files cannot be raised", "error", err)
+	}
+	log.Info("starting", "version", thisBuild().Version, "pid", os.Getpid(), "open_files", files)
+	for i, app := range c.Apps {
+		log.Info("serving an app", "app", app.ID, "from", c.Sources.Apps[i], "keys", len(app.Keys), "disabled", app.Disabled)
+		if !app.NumericID() {
+			log.Warn("some official SDKs take only app ids that are all digits", "app", app.ID)
+		}
+	}
+	for _, from := range c.Sources.Unused {
+		log.Info("app not used", "from", from)
+	}
+	from := c.Sources.Listen
+	if from == "" {
+		from = "default"
+	}
+	log.Info("listening", "address", address.String(), "from", from)
+}
+
+// finishTimeout is how long requests that have begun may take when the server ends.
+const finishTimeout = 5 * time.Second
+
+// serve runs until ctx ends or something fails, and then shuts down in order: it accepts nothing new, the hub is no
+// longer ready and sends its clients away, requests under way are answered. Clients come back within milliseconds, so
+// they must not find this listener open.
+func serve(ctx context.Context, log *slog.Logger, hub *channels.Hub, server *http.Server, listener net.Listener) error {
+	hubContext, endHub := context.WithCancel(context.WithoutCancel(ctx))
+	defer endHub()
+	served, hubEnded := make(chan error, 1), make(chan error, 1)
+	go func() { hubEnded <- hub.Run(hubContext) }()
+	go func() { served <- server.Serve(listener) }()
+
+	var failed error
+	select {
+	case <-ctx.Done():
+		log.Info("shutting down")
+	case failed = <-served:
+		served <- nil
+	case failed = <-hubEnded:
+		hubEnded <- nil
+	}
+	finished := make(chan error, 1)
+	go func() {
+		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		finished <- errors.Join(server.Shutdown(finish), server.Close())
+	}()
+	<-served // the listener is closed
+	log.Info("draining")
+	endHub()
+	failed = errors.Join(failed, <-hubEnded)
+	if err := <-finished; err != nil {
+		log.Warn("requests were cut off", "error", err)
+	}
+	log.Info("ended")
+	return failed
+}

@@ -1,0 +1,32 @@
+package realclients
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// nodeModule returns a file of an npm package, or fails with how to install it.
+func nodeModule(t *testing.T, file string) string {
+	t.Helper()
+	path := filepath.Join("..", "js", "node_modules", filepath.FromSlash(file))
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v; install it with: cd conformance/js && npm ci (make setup does)", err)
+	}
+	return path
+}
+
+func TestNode(t *testing.T) {
+	node := program(t, "nodejs", "node")
+	nodeModule(t, "pusher-js/package.json")
+	s := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, node, filepath.Join("..", "js", "exchange.mjs"), s.pusherURL).CombinedOutput()
+	if err != nil {
+		t.Errorf("node exchange.mjs: %v\n%s", err, out)
+	}
+}
