@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/authz"
 	"hark/channels"
@@ -77,6 +78,9 @@ func start(_ context.Context, c conformance.Config) (conformance.Target, func(),
 		server.Close()
 		cancel()
 		running.Wait()
+		// net/http waits half a second with a connection on which it has refused
+		// a body.
+		time.Sleep(time.Second)
 		if ended != nil {
 			panic(ended)
 		}
