@@ -1,0 +1,172 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A step is a line of a case, and the indented lines below it.
+type step struct {
+	line  int
+	text  string
+	below []string
+	// takes checks an indented line; nil: there can be none.
+	takes func(line string) error
+	play  func(p *player, below []string) error
+}
+
+// resume takes an indented line in.
+func (s *step) resume(line string) error {
+	if s.takes == nil {
+		return errors.New("this step is not continued")
+	}
+	s.below = append(s.below, line)
+	return s.takes(line)
+}
+
+// A scope is what is known of a case up to a line. The zero scope is its start.
+type scope struct {
+	clients map[string]bool
+	asked   bool // there is a request, and its answer comes next
+}
+
+// step parses a line that is not indented.
+func (s *scope) step(line string) (step, error) {
+	verb, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	if s.asked != (verb == "->") {
+		return step{}, errors.New("a request is followed by its answer, -> STATUS, and nothing else is")
+	}
+	s.asked = false
+	made := step{text: line}
+	var err error
+	switch verb {
+	case "connect", "open":
+		made.play, err = s.dial(verb, rest)
+	case "wait":
+		made.play, err = wait(rest)
+	case "->":
+		err = answer(&made, rest)
+	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH":
+		err = s.request(&made, verb, rest, true)
+	case "unsigned":
+		method, path, _ := strings.Cut(rest, " ")
+		err = s.request(&made, method, path, false)
+	default:
+		err = s.clientStep(&made, verb, rest)
+	}
+	if err == nil {
+		err = checkPlaceholders(line)
+	}
+	return made, err
+}
+
+// dial parses "connect a", "connect a to other", "connect a PATH", "open a PATH".
+func (s *scope) dial(verb, rest string) (func(*player, []string) error, error) {
+	words := strings.Fields(rest)
+	if len(words) == 0 || !isName(words[0]) {
+		return nil, errors.New("a client has a name, of small letters and digits")
+	}
+	name, path, app := words[0], "", ""
+	switch rest := words[1:]; {
+	case len(rest) == 2 && rest[0] == "to" && verb == "connect":
+		app = rest[1]
+	case len(rest) == 1 && strings.HasPrefix(rest[0], "/"):
+		path = rest[0]
+	case len(rest) > 0 || verb == "open":
+		return nil, errors.New(`this is "connect NAME", with a path or "to APP", or "open NAME PATH"`)
+	}
+	if s.clients == nil {
+		s.clients = make(map[string]bool)
+	}
+	s.clients[name] = true
+	established := verb == "connect"
+	return func(p *player, _ []string) error { return p.connect(name, app, path, established) }, nil
+}
+
+func wait(rest string) (func(*player, []string) error, error) {
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 {
+		return nil, fmt.Errorf("%q is no duration", rest)
+	}
+	return func(p *player, _ []string) error { return p.wait(d) }, nil
+}
+
+// request parses "POST /events {…}" and the lines below it.
+func (s *scope) request(made *step, method, rest string, signed bool) error {
+	path, body, _ := strings.Cut(rest, " ")
+	if !strings.HasPrefix(path, "/") || method == "" {
+		return errors.New("a request is METHOD /path, and maybe a body")
+	}
+	s.asked = true
+	r := request{method: method, path: path, body: strings.TrimSpace(body), signed: signed}
+	made.takes = func(line string) error {
+		_, _, err := parameter(line)
+		return err
+	}
+	made.play = func(p *player, below []string) error { return p.request(r, below) }
+	return nil
+}
+
+// parameter splits a line "name: value".
+func parameter(line string) (name, value string, err error) {
+	name, value, ok := strings.Cut(line, ":")
+	value = strings.TrimSpace(value)
+	if !ok || name == "" || strings.ContainsAny(name, " \"{") {
+		return "", "", errors.New(`below a request stand lines "name: value"`)
+	}
+	if name == "body" {
+		value, err = strconv.Unquote(value)
+		if err != nil {
+			return "", "", errors.New(`body is given as a Go string, "…"`)
+		}
+		return name, value, nil
+	}
+	return name, value, checkPlaceholders(value)
+}
+
+// answer parses "-> 200 {…}". Headers may stand below.
+func answer(made *step, rest string) error {
+	status, body, _ := strings.Cut(rest, " ")
+	codes, err := parseCodes(status)
+	if err != nil {
+		return err
+	}
+	body = strings.TrimSpace(body)
+	made.takes = func(line string) error {
+		_, _, err := parameter(line)
+		return err
+	}
+	made.play = func(p *player, below []string) error { return p.answered(codes, body, below) }
+	return nil
+}
+
+// parseCodes reads "4001", "4006|4007" or "1002|dropped"; dropped is 0.
+func parseCodes(s string) ([]int, error) {
+	var codes []int
+	for word := range strings.SplitSeq(s, "|") {
+		code, err := strconv.Atoi(word)
+		if word == "dropped" {
+			code, err = 0, nil
+		}
+		if err != nil || code < 0 || slices.Contains(codes, code) {
+			return nil, fmt.Errorf("%q is no code", s)
+		}
+		codes = append(codes, code)
+	}
+	return codes, nil
+}
+
+// isName reports whether a client or an app may be called s.
+func isName(s string) bool {
+	for i, c := range s {
+		if (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != "" && s != "key" && s != "app" && s != "to"
+}
