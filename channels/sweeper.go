@@ -45,7 +45,7 @@ func (h *Hub) sweep(ctx context.Context, part int) {
 // It is called by the sweeper of the socket's part.
 func (s *Socket) checkSilence(now int64) {
 	heard := s.heard.Load()
-	if s.held.Load() || heard > s.pinged {
+	if s.held.Load() || heard >= s.pinged {
 		s.pinged = 0 // alive; or the hub itself reads no further, which says nothing
 	}
 	switch {

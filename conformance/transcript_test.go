@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"hark/conformance"
+	"hark/conformance/local"
 )
 
 const head = "A rule.\n\nsource: a page\n\n== a case\n"
@@ -94,7 +95,7 @@ func TestFailures(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		synctest.Test(t, func(t *testing.T) {
-			err := run(t, transcript.Cases[0])
+			err := play(t, transcript.Cases[0], nil).Err
 			if _, ok := errors.AsType[*conformance.Failure](err); !ok || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %q", c.name, err, c.want)
 			}
@@ -116,7 +117,7 @@ func TestFaultyCase(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Test(t, func(t *testing.T) {
-			err := run(t, transcript.Cases[0])
+			err := play(t, transcript.Cases[0], nil).Err
 			if _, ok := errors.AsType[*conformance.ParseError](err); !ok {
 				t.Errorf("%q: %v, want a ParseError", steps, err)
 			}
@@ -129,7 +130,7 @@ func TestSkipped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = conformance.Run(t.Context(), conformance.Target{App: usualApp}, transcript.Cases[0])
+	err = conformance.Run(t.Context(), conformance.Target{App: local.StandardApp()}, transcript.Cases[0])
 	if !errors.Is(err, conformance.ErrSkipped) {
 		t.Errorf("got %v, want ErrSkipped", err)
 	}

@@ -47,7 +47,7 @@ func (f *conformanceRun) play(cmd *cobra.Command) error {
 	}
 	results, err := suite.Run(cmd.Context())
 	if err != nil {
-		return usageError(err)
+		return err
 	}
 	if err := conformance.WriteReport(cmd.OutOrStdout(), results); err != nil {
 		return err
@@ -102,11 +102,16 @@ func (f *conformanceRun) choose(suite *conformance.Suite) error {
 	if err != nil {
 		return err
 	}
+	var all []conformance.Case
 	for _, t := range transcripts {
-		for _, c := range t.Cases {
-			if wanted.MatchString(c.ID()) {
-				suite.Cases = append(suite.Cases, c)
-			}
+		all = append(all, t.Cases...)
+	}
+	if err := suite.Baseline.Check(all); err != nil {
+		return usagef("%s: %w", f.baseline, err)
+	}
+	for _, c := range all {
+		if wanted.MatchString(c.ID()) {
+			suite.Cases = append(suite.Cases, c)
 		}
 	}
 	if len(suite.Cases) == 0 {
