@@ -22,8 +22,11 @@ type App struct {
 	// Keys are the live pairs, oldest first.
 	Keys         []Key
 	ClientEvents bool
-	Disabled     bool
-	Limits       protocol.Limits // zero fields are the defaults
+	// SubscriptionCount tells subscribers how many they are. A case without an
+	// app line passes over what an app with this on says of it.
+	SubscriptionCount bool
+	Disabled          bool
+	Limits            protocol.Limits // zero fields are the defaults
 }
 
 // A Key signs.
@@ -67,6 +70,8 @@ func (a *App) set(n int, key, value string) error {
 	switch key {
 	case "client_events":
 		return onOff(&a.ClientEvents, value)
+	case "subscription_count":
+		return onOff(&a.SubscriptionCount, value)
 	case "disabled":
 		return onOff(&a.Disabled, value)
 	case "alias":
