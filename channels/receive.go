@@ -39,8 +39,8 @@ func (s *Socket) Receive(b []byte) {
 	}
 }
 
-// handle carries out one message. An error that is a *protocol.Error or a
-// *protocol.Rejection is for the client.
+// handle carries out one message. The error is a *protocol.Error or a
+// *protocol.Rejection, for the client.
 func (s *Socket) handle(m protocol.Message) error {
 	switch m.Name {
 	case protocol.EventPing:
@@ -83,9 +83,6 @@ func (s *Socket) subscribe(m protocol.Message) error {
 	return nil
 }
 
-// errClosing answers what nobody needs an answer to: the connection is closed.
-var errClosing = errors.New("channels: the connection is being closed")
-
 // check decides whether the client may subscribe, and as whom. The order of
 // the checks decides which of several faults is told.
 func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
@@ -116,9 +113,6 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	}
 	if err := s.app.Keys().VerifyChannel(s.id, r); err != nil {
 		return o, err
-	}
-	if !s.identify() {
-		return o, errClosing
 	}
 	if !kind.IsPresence() {
 		return o, nil
@@ -154,6 +148,9 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 			return err
 		}
 		sub.entered = true
+		if sub.channel.kind.NeedsAuth() && !s.identify() {
+			return nil
+		}
 		sub.occupant.Member.UserInfo = nil // it is in the rosters now
 		if err := sub.channel.join(sub, snapshot); !errors.Is(err, errStale) {
 			return err

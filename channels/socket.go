@@ -109,16 +109,24 @@ func (h *Hub) admit(r ConnectRequest) (*App, int, *protocol.Error) {
 //
 // Pusher: https://pusher.com/docs/channels/using_channels/authorized-connections/
 func (s *Socket) identify() bool {
-	if s.known.Load() {
-		return true
-	}
-	if refusal := s.app.connect(); refusal != nil {
+	refusal := s.countIn()
+	if refusal != nil {
 		s.fail(refusal)
 		s.close(refusal.Code, refusal.Message)
-		return false
 	}
-	s.known.Store(true)
-	return true
+	return refusal == nil
+}
+
+// countIn counts the socket in, once; lanes may call it at the same time.
+func (s *Socket) countIn() *protocol.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known.Load() || s.ended.Load() {
+		return nil
+	}
+	refusal := s.app.connect()
+	s.known.Store(refusal == nil)
+	return refusal
 }
 
 // ID returns the socket's id, which backends use to leave it out of an event.
@@ -139,12 +147,12 @@ func (s *Socket) End() {
 	}
 	s.gone.Store(true)
 	s.hub.sockets.remove(s)
-	if s.known.Load() {
-		s.app.connections.Add(-1)
-	}
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
+	if s.known.Load() {
+		s.app.connections.Add(-1)
+	}
 	s.mu.Unlock()
 	for _, sub := range subs {
 		s.leave(sub)

@@ -43,7 +43,7 @@ func (s *Socket) signin(m protocol.Message) error {
 		return err
 	}
 	if !s.identify() {
-		return errClosing
+		return nil
 	}
 	told := []protocol.Frame{protocol.SigninSuccess(request.UserData).Frame()}
 	if cut != nil {

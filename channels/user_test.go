@@ -206,6 +206,7 @@ func TestAuthorizeWithin(t *testing.T) {
 		known[1].Subscribe("private-x")
 		known[2].Join("presence-x", "bob")
 		guests[0].Say(`{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"app-key:wrong"}}`)
+		guests[1].Subscribe("presence-x") // signed, and refused for its missing channel_data
 		guests[3].Signin(`{"id":"eve"}`)
 		if code, _ := guests[3].Closed(); code != 4004 {
 			t.Errorf("the fourth who is known was closed with %d, want 4004: there may be three", code)

@@ -141,6 +141,23 @@ func (p *player) succeeds(c *client, channel string) error {
 	}))
 }
 
+// signIn sends a pusher:signin, and takes the success if that is wanted: it
+// repeats the user data to the byte.
+func (p *player) signIn(c *client, data string, succeeds bool) error {
+	data, err := p.expand(data)
+	if err != nil {
+		return err
+	}
+	auth := c.app.Keys[0].userAuth(c.id, data)
+	p.sayEvent(c, protocol.EventSignin, map[string]string{"auth": auth, "user_data": data})
+	if !succeeds {
+		return nil
+	}
+	return p.hear(c, encode(map[string]any{
+		"event": protocol.EventSigninSuccess, dataAsJSON: map[string]string{"user_data": data},
+	}))
+}
+
 func (p *player) unsubscribe(c *client, channel string) error {
 	channel, err := p.expand(channel)
 	if err != nil {

@@ -49,6 +49,8 @@ func clientVerb(made *step, verb, rest string) (clientDoes, error) {
 		}, nil
 	case "subscribes", "joins":
 		return subscribes(rest, verb == "joins")
+	case "signs", "becomes":
+		return signsIn(verb, rest)
 	case "unsubscribes":
 		return func(p *player, c *client, _ []string) error { return p.unsubscribe(c, rest) }, nil
 	case "refused":
@@ -86,6 +88,18 @@ func subscribes(rest string, succeeds bool) (clientDoes, error) {
 		}
 		return p.succeeds(c, channel)
 	}, nil
+}
+
+// signsIn parses "signs in as USER-DATA" and "becomes USER-DATA".
+func signsIn(verb, rest string) (clientDoes, error) {
+	data, ok := rest, true
+	if verb == "signs" {
+		data, ok = strings.CutPrefix(rest, "in as ")
+	}
+	if !ok || data == "" {
+		return nil, errors.New(`this is "signs in as USER-DATA", or "becomes USER-DATA"`)
+	}
+	return func(p *player, c *client, _ []string) error { return p.signIn(c, data, verb == "becomes") }, nil
 }
 
 // refused parses "CHANNEL TYPE STATUS TEXT".

@@ -5,13 +5,18 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"hark/protocol"
 )
 
 // A Config is what a case asks of a server that is started for it. The first
 // app is the one that clients connect to if nothing else is said.
-type Config struct{ Apps []App }
+type Config struct {
+	Apps []App
+	// ActivityTimeout is the server's; 0: its default.
+	ActivityTimeout time.Duration
+}
 
 // An App is a tenant of a server.
 type App struct {
@@ -22,11 +27,15 @@ type App struct {
 	// Keys are the live pairs, oldest first.
 	Keys         []Key
 	ClientEvents bool
-	// SubscriptionCount tells subscribers how many they are. A case without an
-	// app line passes over what an app with this on says of it.
+	Disabled     bool
+	// SubscriptionCount and Watchlists are features that Pusher lets an app
+	// switch on. A case that does not ask for the counts passes them over.
 	SubscriptionCount bool
-	Disabled          bool
-	Limits            protocol.Limits // zero fields are the defaults
+	Watchlists        bool
+	// CacheTTL and AuthorizeWithin: 0 is the server's default.
+	CacheTTL        time.Duration
+	AuthorizeWithin time.Duration
+	Limits          protocol.Limits // zero fields are the defaults
 }
 
 // A Key signs.
@@ -49,6 +58,12 @@ func (c *Config) add(line string) error {
 	}
 	for setting := range strings.FieldsSeq(settings) {
 		key, value, _ := strings.Cut(setting, "=")
+		if key == "activity_timeout" {
+			if err := setDuration(&c.ActivityTimeout, value); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := a.set(n, key, value); err != nil {
 			return err
 		}
@@ -70,10 +85,16 @@ func (a *App) set(n int, key, value string) error {
 	switch key {
 	case "client_events":
 		return onOff(&a.ClientEvents, value)
-	case "subscription_count":
-		return onOff(&a.SubscriptionCount, value)
 	case "disabled":
 		return onOff(&a.Disabled, value)
+	case "subscription_count":
+		return onOff(&a.SubscriptionCount, value)
+	case "watchlists":
+		return onOff(&a.Watchlists, value)
+	case "cache_ttl":
+		return setDuration(&a.CacheTTL, value)
+	case "authorize_within":
+		return setDuration(&a.AuthorizeWithin, value)
 	case "alias":
 		a.Alias = value
 		return nil
@@ -106,6 +127,12 @@ func onOff(b *bool, value string) error {
 	return nil
 }
 
+func setDuration(d *time.Duration, value string) error {
+	var err error
+	*d, err = time.ParseDuration(value)
+	return err
+}
+
 // limit returns the limit of that name, or nil.
 func (a *App) limit(name string) *int {
 	l := &a.Limits
@@ -132,6 +159,8 @@ func (a *App) limit(name string) *int {
 		return &l.Message
 	case "limits.channels":
 		return &l.Channels
+	case "limits.watchlist":
+		return &l.Watchlist
 	case "limits.connections":
 		return &l.Connections
 	case "limits.rest_body":

@@ -142,9 +142,10 @@ func start(_ context.Context, c conformance.Config) (conformance.Target, func(),
 }
 
 func hubConfig(c conformance.Config) channels.Config {
-	config := channels.Config{Flushers: 2, Drain: -1}
+	config := channels.Config{Flushers: 2, Drain: -1, ActivityTimeout: c.ActivityTimeout}
 	for _, a := range c.Apps {
-		app := channels.AppConfig{ID: a.ID, ClientEvents: a.ClientEvents, SubscriptionCount: a.SubscriptionCount, Disabled: a.Disabled, Limits: a.Limits}
+		app := channels.AppConfig{ID: a.ID, ClientEvents: a.ClientEvents, Disabled: a.Disabled, Limits: a.Limits,
+			SubscriptionCount: a.SubscriptionCount, Watchlists: a.Watchlists, CacheTTL: a.CacheTTL, AuthorizeWithin: a.AuthorizeWithin}
 		if a.Alias != "" {
 			app.Aliases = []string{a.Alias}
 		}

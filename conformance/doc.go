@@ -39,6 +39,8 @@
 //	a subscribes C [as DATA]    sends a pusher:subscribe, signed where the name asks for it
 //	a joins C [as DATA]         subscribes, and succeeds
 //	a unsubscribes C
+//	a signs in as DATA          sends a pusher:signin, signed, with this user_data
+//	a becomes DATA              signs in, and succeeds
 //	a refused C TYPE STATUS TEXT    the next message refuses a subscribe with this text; the
 //	                            subscription_error of channel C that may follow says the same
 //	a gets error CODE TEXT      the next message is a pusher:error; CODE may be null
@@ -55,11 +57,13 @@
 //	GET|POST… PATH [BODY]       a signed request; PATH is below the app, or begins with /apps/.
 //	                            Indented lines "name: value" below it replace parameters of the
 //	                            query, "-" removes one, "now-600s" is a time, and body: "GO STRING"
-//	                            is the body; unsigned in front leaves the query alone
+//	                            is the body; unsigned in front leaves path and query alone,
+//	                            appless the path
 //	-> STATUS [JSON or TEXT]    the answer; STATUS may be "401|404"
 //
-// The settings of an app line are client_events, subscription_count and disabled
-// (on or off), alias, keys and the limits by their names: limits.members=2.
+// The settings of an app line are client_events, subscription_count, watchlists
+// and disabled (on or off), cache_ttl and authorize_within, alias, keys, and the
+// limits by their names: limits.members=2.
 //
 // Durations are Go's, or activity+30s: activity is the activity_timeout that
 // the client was told.

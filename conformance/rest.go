@@ -17,7 +17,9 @@ type request struct {
 	path   string // below the app, or from /apps/ on, with a query
 	body   string
 	signed bool
-	key    *Key // nil: the first of the first app
+	// appless leaves a path alone that is not below an app.
+	appless bool
+	key     *Key // nil: the first of the first app
 }
 
 // An httpAnswer is what came back.
@@ -46,7 +48,7 @@ func (p *player) request(r request, below []string) error {
 // do sends a request. below are lines that change its parameters.
 func (p *player) do(r request, below []string) (*httpAnswer, error) {
 	path, query, _ := strings.Cut(r.path, "?")
-	if r.signed && !strings.HasPrefix(path, "/apps/") {
+	if !r.appless && !strings.HasPrefix(path, "/apps/") {
 		path = "/apps/" + p.config.Apps[0].ID + path
 	}
 	if r.signed {

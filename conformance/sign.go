@@ -28,6 +28,11 @@ func (k Key) channelAuth(socketID, channel, data string, hasData bool) string {
 	return k.Key + ":" + k.sign(text)
 }
 
+// userAuth returns the auth of a signin.
+func (k Key) userAuth(socketID, data string) string {
+	return k.Key + ":" + k.sign(socketID+"::user::"+data)
+}
+
 // needsAuth reports whether a channel is opened by a signature.
 func needsAuth(channel string) bool {
 	return strings.HasPrefix(channel, "private-") || strings.HasPrefix(channel, "presence-")

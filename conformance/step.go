@@ -52,10 +52,10 @@ func (s *scope) step(line string) (step, error) {
 	case "->":
 		err = answer(&made, rest)
 	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH":
-		err = s.request(&made, verb, rest, true)
-	case "unsigned":
+		err = s.request(&made, request{method: verb, signed: true}, rest)
+	case "unsigned", "appless":
 		method, path, _ := strings.Cut(rest, " ")
-		err = s.request(&made, method, path, false)
+		err = s.request(&made, request{method: method, signed: verb == "appless", appless: true}, path)
 	default:
 		err = s.clientStep(&made, verb, rest)
 	}
@@ -97,13 +97,13 @@ func wait(rest string) (func(*player, []string) error, error) {
 }
 
 // request parses "POST /events {…}" and the lines below it.
-func (s *scope) request(made *step, method, rest string, signed bool) error {
+func (s *scope) request(made *step, r request, rest string) error {
 	path, body := cutWord(rest)
-	if !strings.HasPrefix(path, "/") || method == "" {
+	if !strings.HasPrefix(path, "/") || r.method == "" {
 		return errors.New("a request is METHOD /path, and maybe a body")
 	}
 	s.asked = true
-	r := request{method: method, path: path, body: body, signed: signed}
+	r.path, r.body = path, body
 	made.takes = func(line string) error {
 		_, _, err := parameter(line)
 		return err

@@ -59,6 +59,7 @@ func root() *cobra.Command {
 		channelsCommand(),
 		usersCommand(),
 		healthCommand(),
+		conformanceCommand(),
 		versionCommand(),
 	)
 	return cmd

@@ -17,6 +17,7 @@ const lines = {};
 for (const name of ['orders', 'private-orders', 'presence-room']) {
   lines[name] = [];
   pusher.subscribe(name).bind_global((event, data) => {
+    if (event === 'pusher:subscription_count') return; // comes when others come and go
     lines[name].push(`${event} ${JSON.stringify(data?.members ?? data)}`);
     document.getElementById('lines').textContent = JSON.stringify(lines, null, 2);
   });

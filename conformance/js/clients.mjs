@@ -35,10 +35,11 @@ export class Journal {
   }
 }
 
-/** What arrives on a pusher-js channel, internal events included. */
+/** What arrives on a pusher-js channel, internal events included. Counts of subscribers come when others come and go. */
 export function journal(channel) {
   const j = new Journal();
   channel.bind_global((event, data) => {
+    if (event === 'pusher:subscription_count') return;
     // subscription_succeeded of a presence channel hands over the live list of members.
     j.add(event, data?.members ? { count: data.count, members: data.members } : data);
   });

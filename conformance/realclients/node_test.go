@@ -19,14 +19,19 @@ func nodeModule(t *testing.T, file string) string {
 	return path
 }
 
-func TestNode(t *testing.T) {
+func TestNode(t *testing.T)      { runNode(t, "exchange.mjs") }
+func TestNodeUsers(t *testing.T) { runNode(t, "users.mjs") }
+
+func runNode(t *testing.T, script string) {
+	t.Helper()
 	node := program(t, "nodejs", "node")
 	nodeModule(t, "pusher-js/package.json")
 	s := serve(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, node, filepath.Join("..", "js", "exchange.mjs"), s.pusherURL).CombinedOutput()
+	// A client that the server has closed keeps a timer of its websocket library for 30 s.
+	out, err := exec.CommandContext(ctx, node, "--test-force-exit", filepath.Join("..", "js", script), s.pusherURL).CombinedOutput()
 	if err != nil {
-		t.Errorf("node exchange.mjs: %v\n%s", err, out)
+		t.Errorf("node %s: %v\n%s", script, err, out)
 	}
 }

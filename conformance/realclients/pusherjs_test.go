@@ -14,53 +14,70 @@ import (
 	"github.com/pusher/pusher-http-go/v5"
 )
 
-// application is the page conformance/js/browser.html with the real pusher-js beside it, and the auth endpoint of a backend
-// that uses the official Go SDK. It returns the page's address for a user.
-func application(t *testing.T, s *server) func(user string) string {
+// application is a page of conformance/js with the real pusher-js beside it, and the auth endpoints of a backend that uses the
+// official Go SDK. It returns the page's address for a user and, where the page signs in, the users it watches.
+func application(t *testing.T, s *server, name string) func(user string, watch ...string) string {
 	t.Helper()
-	script := nodeModule(t, "pusher-js/dist/web/pusher.min.js")
 	mux := http.NewServeMux()
 	for path, file := range map[string]string{
-		"GET /{$}":           filepath.Join("..", "js", "browser.html"),
-		"GET /browser.js":    filepath.Join("..", "js", "browser.js"),
-		"GET /pusher.min.js": script,
+		"GET /{$}":                           filepath.Join("..", "js", name+".html"),
+		"GET /" + name + ".js":               filepath.Join("..", "js", name+".js"),
+		"GET /pusher.min.js":                 nodeModule(t, "pusher-js/dist/web/pusher.min.js"),
+		"GET /pusher-with-encryption.min.js": nodeModule(t, "pusher-js/dist/web/pusher-with-encryption.min.js"),
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
 	}
-	mux.HandleFunc("POST /auth", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /auth", authorizer(s.authorizeChannel))
+	mux.HandleFunc("POST /user-auth", authorizer(s.authenticateUser))
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	host, port, _ := strings.Cut(s.host, ":")
+	return func(user string, watch ...string) string {
+		return site.URL + "/?" + url.Values{
+			"key": {s.key}, "host": {host}, "port": {port}, "user": {user}, "watch": {strings.Join(watch, " ")},
+		}.Encode()
+	}
+}
+
+// authorizer serves an auth endpoint that answers what answer does.
+func authorizer(answer func(body []byte, form url.Values) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
-		user := form.Get("user")
-		authorize := s.sdk.AuthorizePrivateChannel
-		if strings.HasPrefix(form.Get("channel_name"), "presence-") {
-			authorize = func(params []byte) ([]byte, error) {
-				return s.sdk.AuthorizePresenceChannel(params, pusher.MemberData{UserID: user, UserInfo: map[string]string{"name": user}})
-			}
-		}
-		answer, err := authorize(body)
+		signed, err := answer(body, form)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
-		_, _ = w.Write(answer)
-	})
-	site := httptest.NewServer(mux)
-	t.Cleanup(site.Close)
-	host, port, _ := strings.Cut(s.host, ":")
-	return func(user string) string {
-		return site.URL + "/?" + url.Values{"key": {s.key}, "host": {host}, "port": {port}, "user": {user}}.Encode()
+		_, _ = w.Write(signed)
 	}
+}
+
+func (s *server) authorizeChannel(body []byte, form url.Values) ([]byte, error) {
+	if !strings.HasPrefix(form.Get("channel_name"), "presence-") {
+		return s.sdk.AuthorizePrivateChannel(body)
+	}
+	user := form.Get("user")
+	return s.sdk.AuthorizePresenceChannel(body, pusher.MemberData{UserID: user, UserInfo: map[string]string{"name": user}})
+}
+
+func (s *server) authenticateUser(body []byte, form url.Values) ([]byte, error) {
+	user := map[string]any{"id": form.Get("user")}
+	if watch := strings.Fields(form.Get("watch")); len(watch) > 0 {
+		user["watchlist"] = watch
+	}
+	return s.sdk.AuthenticateUser(body, user)
 }
 
 // untilLine waits for a line that the page has put down for a channel: see browser.js.
 func (p *tab) untilLine(channel, line string) {
 	p.t.Helper()
-	p.until(`lines[` + strconv.Quote(channel) + `].includes(` + strconv.Quote(line) + `)`)
+	p.until(`lines[` + strconv.Quote(channel) + `]?.includes(` + strconv.Quote(line) + `)`)
 }
 
 func TestPusherJSInTheBrowser(t *testing.T) {
 	s := serve(t)
-	page := application(t, s)
+	page := application(t, s, "browser")
 	b := openBrowser(t)
 	ada := b.open("ada", page("ada"))
 	for _, channel := range []string{"orders", "private-orders", "presence-room"} {
@@ -103,6 +120,62 @@ func TestPusherJSInTheBrowser(t *testing.T) {
 	for channel := range want {
 		ada.untilLine(channel, `end ""`)
 	}
+	if diff := cmp.Diff(want, eval[map[string][]string](ada, `lines`)); diff != "" {
+		t.Errorf("ada's page (-want +got):\n%s", diff)
+	}
+}
+
+// TestPusherJSUsersInTheBrowser: cache, encrypted, signin, server-to-user, watchlist, subscription_count.
+func TestPusherJSUsersInTheBrowser(t *testing.T) {
+	s := serve(t)
+	s.sdk.EncryptionMasterKeyBase64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	page := application(t, s, "browser-users")
+	b := openBrowser(t)
+	ada := b.open("ada", page("ada", "bob"))
+	ada.untilLine("cache-prices", `pusher:cache_miss {}`)
+	ada.untilLine("watchlist", `offline ["bob"]`)
+	ada.untilLine("counted", `pusher:subscription_count {"subscription_count":1}`)
+	for _, price := range []string{"1", "2"} {
+		if err := s.sdk.Trigger("cache-prices", "price", price); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ada.untilLine("cache-prices", `price 2`)
+
+	bob := b.open("bob", page("bob"))
+	bob.untilLine("cache-prices", `price 2`)
+	ada.untilLine("watchlist", `online ["bob"]`)
+	ada.untilLine("counted", `pusher:subscription_count {"subscription_count":2}`)
+	for _, p := range []*tab{ada, bob} {
+		p.until(`pusher.channel('private-encrypted-mail').subscribed && pusher.user.serverToUserChannel?.subscribed`)
+	}
+	if err := s.sdk.Trigger("private-encrypted-mail", "mail", map[string]string{"subject": "Zoë 🎈"}); err != nil {
+		t.Fatal(err)
+	}
+	for user, p := range map[string]*tab{"ada": ada, "bob": bob} {
+		p.untilLine("private-encrypted-mail", `mail {"subject":"Zoë 🎈"}`)
+		if err := s.sdk.SendToUser(user, "hello", user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ada.untilLine("user", `hello "ada"`)
+	bob.untilLine("user", `hello "bob"`)
+	bob.end()
+	ada.untilLine("watchlist", `offline ["bob"]`)
+	ada.until(`lines['counted'].at(-1) === 'pusher:subscription_count {"subscription_count":1}'`)
+
+	want := map[string][]string{
+		"cache-prices":           {`pusher:subscription_succeeded {}`, `pusher:cache_miss {}`, `price 1`, `price 2`},
+		"private-encrypted-mail": {`pusher:subscription_succeeded {}`, `mail {"subject":"Zoë 🎈"}`},
+		"user":                   {`hello "ada"`},
+		"watchlist":              {`offline ["bob"]`, `online ["bob"]`, `offline ["bob"]`},
+		"counted": {
+			`pusher:subscription_count {"subscription_count":1}`,
+			`pusher:subscription_count {"subscription_count":2}`,
+			`pusher:subscription_count {"subscription_count":1}`,
+		},
+	}
+	ada.until(`lines['watchlist'].length === 3`)
 	if diff := cmp.Diff(want, eval[map[string][]string](ada, `lines`)); diff != "" {
 		t.Errorf("ada's page (-want +got):\n%s", diff)
 	}

@@ -68,7 +68,17 @@ func (c *socket) send(name string, data any) {
 	}
 }
 
+// next reads the next event. Counts of subscribers, which come when others come and go, are passed over.
 func (c *socket) next() event {
+	c.t.Helper()
+	for {
+		if e := c.read(); e.Event != "pusher_internal:subscription_count" {
+			return e
+		}
+	}
+}
+
+func (c *socket) read() event {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), deadline)
 	defer cancel()

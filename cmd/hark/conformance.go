@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"hark/conformance"
+	"hark/conformance/local"
+)
+
+// A conformanceRun is what the flags of hark conformance say.
+type conformanceRun struct {
+	url, run, junit, baseline string
+}
+
+func conformanceCommand() *cobra.Command {
+	var f conformanceRun
+	cmd := &cobra.Command{
+		Use:   "conformance",
+		Short: "Check whether a server speaks the Pusher protocol",
+		Long: `Plays the transcripts of the protocol against a server and reports what went another way.
+
+Without --url each case gets a Hark of its own, in this process. With it the server that runs there is checked, whichever
+it is; cases that need a server with a configuration of their own are skipped. The app should have client events on, and
+nobody else on it. It exits with 0 when everything went as it should or as the baseline says, else with 5.`,
+		Example: `  hark conformance
+  hark conformance --url http://app-key:app-secret@127.0.0.1:6001/apps/1001 --junit report.xml
+  hark conformance --run 'presence/.*tab'`,
+		Args: args(cobra.NoArgs),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.url, "url", "", "`PUSHER_URL` of the app to check, http://KEY:SECRET@HOST:PORT/apps/ID")
+	flags.StringVar(&f.run, "run", "", "only the cases whose TRANSCRIPT/NAME matches this `REGEXP`")
+	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `FILE` too")
+	flags.StringVar(&f.baseline, "baseline", "", "`FILE` with the failures that are known, a line each: TRANSCRIPT/NAME -- reason")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.play(cmd) }
+	return cmd
+}
+
+func (f *conformanceRun) play(cmd *cobra.Command) error {
+	suite, err := f.suite()
+	if err != nil {
+		return err
+	}
+	results, err := suite.Run(cmd.Context())
+	if err != nil {
+		return usageError(err)
+	}
+	if err := conformance.WriteReport(cmd.OutOrStdout(), results); err != nil {
+		return err
+	}
+	if f.junit != "" {
+		if err := writeJUnit(f.junit, results); err != nil {
+			return err
+		}
+	}
+	if tally := conformance.Count(results); !tally.OK() {
+		return codeError{exitCheck, fmt.Errorf("the server is not what it should be: %s", tally)}
+	}
+	return nil
+}
+
+func (f *conformanceRun) suite() (*conformance.Suite, error) {
+	suite := &conformance.Suite{Target: conformance.Target{App: local.StandardApp(), Start: local.Listen}}
+	if f.url != "" {
+		t := target{url: f.url}
+		u, err := t.resolve()
+		if err != nil {
+			return nil, err
+		}
+		suite.Target = conformance.Target{
+			URL: u.Scheme + "://" + u.Host,
+			App: conformance.App{
+				ID:           u.App.ID,
+				Keys:         []conformance.Key{{Key: u.App.Key.Key, Secret: string(u.App.Key.Secret)}},
+				ClientEvents: true,
+			},
+		}
+	}
+	if f.baseline != "" {
+		text, err := os.ReadFile(f.baseline)
+		if err != nil {
+			return nil, usageError(err)
+		}
+		if suite.Baseline, err = conformance.ParseBaseline(string(text)); err != nil {
+			return nil, usagef("%s: %w", f.baseline, err)
+		}
+	}
+	return suite, f.choose(suite)
+}
+
+// choose takes the cases that --run names into the suite.
+func (f *conformanceRun) choose(suite *conformance.Suite) error {
+	wanted, err := regexp.Compile(f.run)
+	if err != nil {
+		return usagef("--run: %w", err)
+	}
+	transcripts, err := conformance.Transcripts()
+	if err != nil {
+		return err
+	}
+	for _, t := range transcripts {
+		for _, c := range t.Cases {
+			if wanted.MatchString(c.ID()) {
+				suite.Cases = append(suite.Cases, c)
+			}
+		}
+	}
+	if len(suite.Cases) == 0 {
+		return usagef("--run %s: no case is called so", f.run)
+	}
+	return nil
+}
+
+func writeJUnit(name string, results []conformance.Result) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := conformance.WriteJUnit(file, results); err != nil {
+		_ = file.Close() // the report is broken already
+		return err
+	}
+	return file.Close()
+}

@@ -1,0 +1,179 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Suite plays cases against a server and says what came of it.
+type Suite struct {
+	// Cases are played in this order, as far as one waits for another.
+	Cases []Case
+	// Target is the server. One that has no URL is started anew for every case,
+	// by its Start; then cases are played side by side.
+	Target Target
+	// Baseline has the failures that are known.
+	Baseline Baseline
+	// Done is told of each case when it has been played, one at a time, in no
+	// order; nil: nobody is.
+	Done func(Result)
+}
+
+// atOnce is how many cases are played side by side.
+const atOnce = 16
+
+// A Result is what came of one case.
+type Result struct {
+	Case  Case
+	Took  time.Duration
+	Err   error  // nil: it went as its transcript says
+	Known string // why it is known to fail; "": it is not
+}
+
+// An Outcome is a Result in a word.
+type Outcome string
+
+// The outcomes.
+const (
+	Passed  Outcome = "passed"
+	Failed  Outcome = "FAILED"
+	Known   Outcome = "known"   // failed, as the baseline says
+	Mended  Outcome = "MENDED"  // passed, against what the baseline says: take it out
+	Skipped Outcome = "skipped" // it needs a server of its own
+)
+
+// Outcome returns what came of the case.
+func (r Result) Outcome() Outcome {
+	switch {
+	case errors.Is(r.Err, ErrSkipped):
+		return Skipped
+	case r.Err == nil && r.Known == "":
+		return Passed
+	case r.Err == nil:
+		return Mended
+	case r.Known == "":
+		return Failed
+	}
+	return Known
+}
+
+// ID names the case in reports and baselines: the transcript's name without
+// directory and extension, a slash, the case's name.
+func (c Case) ID() string { return c.transcript() + "/" + c.Name }
+
+func (c Case) transcript() string { return strings.TrimSuffix(path.Base(c.File), ".txt") }
+
+// waits reports whether the case lets time pass.
+func (c Case) waits() bool {
+	for _, s := range c.steps {
+		if strings.HasPrefix(s.text, "wait ") || strings.Contains(s.text, " hears nothing for ") {
+			return true
+		}
+	}
+	return false
+}
+
+// Run plays all cases and returns their results in the order of s.Cases. The
+// error says that the cases could not be played at all.
+//
+// Against one server, cases are played one after the other, since they use the
+// same channels; those that let time pass are played side by side at the end.
+func (s *Suite) Run(ctx context.Context) ([]Result, error) {
+	if err := s.Baseline.check(s.Cases); err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(s.Cases))
+	var done sync.Mutex
+	play := func(i int) {
+		results[i] = s.play(ctx, s.Cases[i])
+		if s.Done != nil {
+			done.Lock()
+			defer done.Unlock()
+			s.Done(results[i])
+		}
+	}
+	var side []int // by side
+	for i, c := range s.Cases {
+		if s.Target.URL == "" || c.waits() || c.Config != nil {
+			side = append(side, i)
+		} else {
+			play(i)
+		}
+	}
+	var running sync.WaitGroup
+	next := make(chan int)
+	for range atOnce {
+		running.Go(func() {
+			for i := range next {
+				play(i)
+			}
+		})
+	}
+	for _, i := range side {
+		next <- i
+	}
+	close(next)
+	running.Wait()
+	return results, ctx.Err()
+}
+
+func (s *Suite) play(ctx context.Context, c Case) Result {
+	r := Result{Case: c, Known: s.Baseline[c.ID()]}
+	target := s.Target
+	if target.URL == "" && c.Config == nil {
+		c.Config = &Config{Apps: []App{target.App}}
+	}
+	start := time.Now()
+	r.Err = Run(ctx, target, c)
+	r.Took = time.Since(start)
+	return r
+}
+
+// A Baseline says of cases that are known to fail, by ID, why they do.
+type Baseline map[string]string
+
+// ParseBaseline reads a baseline: a line for each case, its ID and, behind
+// " -- ", the reason. Blank lines and those that begin with # are passed over.
+func ParseBaseline(text string) (Baseline, error) {
+	b := Baseline{}
+	n := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		id, reason, ok := strings.Cut(line, " -- ")
+		id, reason = strings.TrimSpace(id), strings.TrimSpace(reason)
+		switch {
+		case !ok || reason == "":
+			return nil, fmt.Errorf("line %d: a known failure needs its reason: ID -- why", n)
+		case b[id] != "":
+			return nil, fmt.Errorf("line %d: %s is there twice", n, id)
+		}
+		b[id] = reason
+	}
+	return b, nil
+}
+
+// check refuses a baseline that names no case: it would excuse nothing.
+func (b Baseline) check(cases []Case) error {
+	ids := make(map[string]bool, len(cases))
+	files := make(map[string]bool)
+	for _, c := range cases {
+		ids[c.ID()] = true
+		files[c.transcript()] = true
+	}
+	for id := range b {
+		file, _, _ := strings.Cut(id, "/")
+		if files[file] && !ids[id] {
+			return fmt.Errorf("the baseline names %q, and there is no such case", id)
+		}
+	}
+	return nil
+}
