@@ -29,7 +29,7 @@ type App struct {
 	ClientEvents bool
 	Disabled     bool
 	// SubscriptionCount and Watchlists are features that Pusher lets an app
-	// switch on. A case that does not ask for the counts passes them over.
+	// switch on. A case without an app line passes over the counts.
 	SubscriptionCount bool
 	Watchlists        bool
 	// CacheTTL and AuthorizeWithin: 0 is the server's default.

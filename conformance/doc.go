@@ -61,6 +61,10 @@
 //	                            appless the path
 //	-> STATUS [JSON or TEXT]    the answer; STATUS may be "401|404"
 //
+// The settings of an app line are client_events, subscription_count, watchlists
+// and disabled (on or off), cache_ttl and authorize_within, alias, keys, and the
+// limits by their names: limits.members=2.
+//
 // Durations are Go's, or activity+30s: activity is the activity_timeout that
 // the client was told.
 //
@@ -84,7 +88,11 @@
 //
 // "a hears nothing" does not wait. On each channel that a is on, the backend
 // publishes an event of the suite's own; it has to come, with nothing before it,
-// since a channel has one order. Then a pings and takes the pong, since replies
-// have an order too. Target.Settle, where there is one, covers what neither
-// does. Only a rule about time is tested by letting it pass.
+// since a channel has one order. (Cache channels are left out: they would keep
+// it.) Then a pings and takes the pong, since replies have an order too.
+// Target.Settle, where there is one, covers what neither does. Only a rule about
+// time is tested by letting it pass.
+//
+// Nothing orders what two clients send, so a transcript that depends on it takes
+// an answer in between.
 package conformance

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"hark/protocol"
 )
 
 // ErrSkipped is the error of Run for a case that needs a server of its own when
@@ -108,10 +110,19 @@ func (p *player) run() error {
 	return nil
 }
 
-// hangUp ends all connections.
+// hangUp takes all clients off their channels, where the next case shall find
+// nobody, and ends their connections.
 func (p *player) hangUp() {
 	for _, c := range p.sorted {
-		c.conn.close()
+		if !c.gone {
+			for channel := range c.channels {
+				p.sayEvent(c, protocol.EventUnsubscribe, map[string]string{"channel": channel})
+			}
+			_ = c.conn.send("close", []byte{0x03, 0xe8}) // 1000
+		}
+	}
+	for _, c := range p.sorted {
+		c.conn.end(p.target.patience())
 	}
 }
 

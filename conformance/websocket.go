@@ -90,6 +90,23 @@ func checkHandshake(answer *http.Response, key string) error {
 	return nil
 }
 
+// end waits until the server has ended the connection, and ends it itself if
+// that takes too long.
+func (w *websocket) end(patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.received:
+			continue
+		case <-w.done:
+		case <-timer.C:
+		}
+		w.close()
+		return
+	}
+}
+
 // close ends the connection at once.
 func (w *websocket) close() {
 	w.once.Do(func() { close(w.stop) })
