@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/conformance"
 	"hark/conformance/local"
@@ -70,7 +71,11 @@ func play(t *testing.T, c conformance.Case, b conformance.Baseline) conformance.
 func start(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
 	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	stop, err := local.Serve(c, listener)
-	return conformance.Target{URL: "http://hark.test", Dial: listener.dial, Settle: synctest.Wait}, stop, err
+	return conformance.Target{URL: "http://hark.test", Dial: listener.dial, Settle: synctest.Wait}, func() {
+		stop()
+		// net/http waits half a second with a connection on which it has refused a body.
+		time.Sleep(time.Second)
+	}, err
 }
 
 // A pipeListener listens for connections that are made of net.Pipe.

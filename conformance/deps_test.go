@@ -86,6 +86,13 @@ var rows = []row{
 		why: "it judges any server that speaks Pusher, so it must not lean on ours, nor on our codec",
 	},
 	{
+		of: "conformance/local",
+		may: []string{
+			"hark/authz", "hark/channels", "hark/channels/ws", "hark/conformance", "hark/httpapi",
+		},
+		why: "it starts our server for the cases that want one of their own; the suite itself does not know it",
+	},
+	{
 		of:  "conformance/...",
 		why: "what only tests use",
 	},
@@ -94,10 +101,11 @@ var rows = []row{
 		may: []string{
 			"hark/cmd/hark/internal/...",
 			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/ws", "hark/httpapi", "hark/httpapi/demo",
+			"hark/conformance", "hark/conformance/local",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
 			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4", "golang.org/x/sync",
 		},
-		not: []string{"testing", "hark/conformance", "github.com/chromedp", "github.com/pusher"},
+		not: []string{"testing", "github.com/chromedp", "github.com/pusher"},
 		why: "it wires what the others built, and holds nothing that only tests use",
 	},
 }

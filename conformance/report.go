@@ -51,7 +51,7 @@ func WriteReport(w io.Writer, results []Result) error {
 			case Known, Mended:
 				fmt.Fprintf(w, "  %s %s: %s\n", o, r.Case.Name, r.Known)
 			case Skipped:
-				fmt.Fprintf(w, "  %s %s\n", o, r.Case.Name)
+				fmt.Fprintf(w, "  %s %s: %v\n", o, r.Case.Name, r.Err)
 			}
 		}
 	}

@@ -19,13 +19,20 @@ type Suite struct {
 	Target Target
 	// Baseline has the failures that are known.
 	Baseline Baseline
+	// Longest is how long a case may let pass; one that would take longer is
+	// skipped. 0: as long as it says.
+	Longest time.Duration
 	// Done is told of each case when it has been played, one at a time, in no
 	// order; nil: nobody is.
 	Done func(Result)
 }
 
-// atOnce is how many cases are played side by side.
-const atOnce = 16
+// atOnce is how many cases are played side by side. Most of them wait.
+const atOnce = 64
+
+// ErrTooLong is the error of a Result whose case would have let more time pass
+// than Suite.Longest.
+var ErrTooLong = errors.New("takes longer than wanted")
 
 // A Result is what came of one case.
 type Result struct {
@@ -44,13 +51,13 @@ const (
 	Failed  Outcome = "FAILED"
 	Known   Outcome = "known"   // failed, as the baseline says
 	Mended  Outcome = "MENDED"  // passed, against what the baseline says: take it out
-	Skipped Outcome = "skipped" // it needs a server of its own
+	Skipped Outcome = "skipped" // it needs a server of its own, or too much time
 )
 
 // Outcome returns what came of the case.
 func (r Result) Outcome() Outcome {
 	switch {
-	case errors.Is(r.Err, ErrSkipped):
+	case errors.Is(r.Err, ErrSkipped), errors.Is(r.Err, ErrTooLong):
 		return Skipped
 	case r.Err == nil && r.Known == "":
 		return Passed
@@ -68,14 +75,20 @@ func (c Case) ID() string { return c.transcript() + "/" + c.Name }
 
 func (c Case) transcript() string { return strings.TrimSuffix(path.Base(c.File), ".txt") }
 
-// waits reports whether the case lets time pass.
-func (c Case) waits() bool {
+// waits returns how long the case lets time pass by its own word, and whether
+// it waits at all: for a time that the server names, too.
+func (c Case) waits() (total time.Duration, any bool) {
 	for _, s := range c.steps {
-		if strings.HasPrefix(s.text, "wait ") || strings.Contains(s.text, " hears nothing for ") {
-			return true
+		text, found := strings.CutPrefix(s.text, "wait ")
+		if !found {
+			_, text, found = strings.Cut(s.text, " hears nothing for ")
 		}
+		if d, _, err := duration(text); found && err == nil {
+			total += d
+		}
+		any = any || found
 	}
-	return false
+	return total, any
 }
 
 // Run plays all cases and returns their results in the order of s.Cases. The
@@ -96,7 +109,7 @@ func (s *Suite) Run(ctx context.Context) ([]Result, error) {
 	}
 	var side []int // by side
 	for i, c := range s.Cases {
-		if s.Target.URL == "" || c.waits() || c.Config != nil {
+		if _, waits := c.waits(); s.Target.URL == "" || waits || c.Config != nil {
 			side = append(side, i)
 		} else {
 			play(i)
@@ -124,6 +137,10 @@ func (s *Suite) play(ctx context.Context, c Case) Result {
 	target := s.Target
 	if target.URL == "" && c.Config == nil {
 		c.Config = &Config{Apps: []App{target.App}}
+	}
+	if d, _ := c.waits(); s.Longest > 0 && d > s.Longest {
+		r.Err = ErrTooLong
+		return r
 	}
 	start := time.Now()
 	r.Err = Run(ctx, target, c)

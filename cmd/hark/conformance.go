@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 // A conformanceRun is what the flags of hark conformance say.
 type conformanceRun struct {
 	url, run, junit, baseline string
+	longest                   time.Duration
 }
 
 func conformanceCommand() *cobra.Command {
@@ -36,6 +38,7 @@ nobody else on it. It exits with 0 when everything went as it should or as the b
 	flags.StringVar(&f.run, "run", "", "only the cases whose TRANSCRIPT/NAME matches this `REGEXP`")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `FILE` too")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` with the failures that are known, a line each: TRANSCRIPT/NAME -- reason")
+	flags.DurationVar(&f.longest, "longest", 2*time.Minute, "skip cases that let more time than this pass; 0 skips none")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.play(cmd) }
 	return cmd
 }
@@ -64,7 +67,7 @@ func (f *conformanceRun) play(cmd *cobra.Command) error {
 }
 
 func (f *conformanceRun) suite() (*conformance.Suite, error) {
-	suite := &conformance.Suite{Target: conformance.Target{App: local.StandardApp(), Start: local.Listen}}
+	suite := &conformance.Suite{Target: conformance.Target{App: local.StandardApp(), Start: local.Listen}, Longest: f.longest}
 	if f.url != "" {
 		t := target{url: f.url}
 		u, err := t.resolve()
