@@ -103,7 +103,7 @@ func (p *parser) next(line string) error {
 		return p.fail("not UTF-8; bytes are written as in a Go string")
 	}
 	line = strings.TrimRight(line, " \t\r")
-	if name, ok := strings.CutPrefix(line, "== "); ok {
+	if name, ok := strings.CutPrefix(line, "=="); ok && (name == "" || name[0] == ' ') {
 		return p.begin(strings.TrimSpace(name))
 	}
 	if len(p.Cases) == 0 {
@@ -185,6 +185,9 @@ func (p *parser) app(c *Case, line string) error {
 func (p *parser) endCase() error {
 	if n := len(p.Cases); n > 0 && len(p.Cases[n-1].steps) == 0 {
 		return p.fail("the case before has no steps")
+	}
+	if p.scope.asked {
+		return p.fail("the case before ends with a request, and its answer is not told")
 	}
 	return nil
 }
