@@ -245,7 +245,23 @@ func (p *player) hearsNothing(c *client) error {
 	if got, err := parseJSON(text); err != nil || match(pong, got, "") != "" {
 		return p.fail("nothing", text)
 	}
-	return nil
+	p.settle()
+	return p.nothingLeft(c)
+}
+
+// nothingLeft says what is here that nobody has taken. A pong that was too much
+// looks like the one that was asked for, which then comes after it.
+func (p *player) nothingLeft(c *client) error {
+	for {
+		select {
+		case got := <-c.conn.received:
+			if !p.isOthers(c, got) {
+				return p.fail("nothing", got.String())
+			}
+		default:
+			return nil
+		}
+	}
 }
 
 // keepsLast reports whether a channel keeps its last event: what shows a silence

@@ -90,6 +90,7 @@ func TestFailures(t *testing.T) {
 		{"another text", "unsigned GET /apps/{app}/channels\n-> 401 No\n", "got: 401 Missing parameter: auth_key"},
 		{"another answer", "GET /channels\n-> 200 {\"channels\":{\"x\":{}}}\n", "channels.x is missing"},
 		{"another header", "GET /channels\n-> 200\n  Content-Type: text/html\n", "got: Content-Type: application/json"},
+		{"a pong too much", "connect a\na > {\"event\":\"pusher:ping\"}\na hears nothing\n", `got: {"event":"pusher:pong"`},
 		{"a noise", "connect a\na hears nothing for activity+1s\n", `got: {"event":"pusher:ping"`},
 		{"no websocket", "open a /%zz\n", "expected: a websocket"},
 	} {

@@ -181,6 +181,9 @@ func (w *websocket) control(f frame) (received, bool) {
 			got.code = int(binary.BigEndian.Uint16(f.payload))
 			got.reason = string(f.payload[2:])
 		}
+		if why := badClose(f.payload); why != "" {
+			return received{kind: "broken", text: why}, true
+		}
 		_ = w.send("close", f.payload) // the connection ends either way
 		return got, true
 	case opcodes["ping"]:
@@ -191,6 +194,26 @@ func (w *websocket) control(f frame) (received, bool) {
 		return received{}, false
 	}
 	return received{kind: "pong", text: string(f.payload)}, true
+}
+
+// badClose says what is wrong with the payload of a close frame, or "": the
+// codes that stand for none in §7.4.1 of RFC 6455, a byte alone, and a reason
+// that is no UTF-8, such as one that was cut inside a character.
+func badClose(payload []byte) string {
+	if len(payload) == 0 {
+		return ""
+	}
+	if len(payload) == 1 {
+		return "a close frame of one byte"
+	}
+	code := binary.BigEndian.Uint16(payload)
+	switch {
+	case code < 1000, code >= 5000, code >= 1004 && code <= 1006, code >= 1015 && code < 3000:
+		return fmt.Sprintf("a close frame with the code %d", code)
+	case !utf8.Valid(payload[2:]):
+		return fmt.Sprintf("a close frame whose reason is no UTF-8: %q", payload[2:])
+	}
+	return ""
 }
 
 // A frame is one frame of the server's.
