@@ -58,7 +58,7 @@
 //	                            Indented lines "name: value" below it replace parameters of the
 //	                            query, "-" removes one, "now-600s" is a time, and body: "GO STRING"
 //	                            is the body; unsigned in front leaves path and query alone,
-//	                            appless the path
+//	                            and the lines below are headers; appless leaves the path
 //	-> STATUS [JSON or TEXT]    the answer; STATUS may be "401|404"
 //
 // The settings of an app line are client_events, subscription_count, watchlists

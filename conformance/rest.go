@@ -45,7 +45,8 @@ func (p *player) request(r request, below []string) error {
 	return err
 }
 
-// do sends a request. below are lines that change its parameters.
+// do sends a request. below are lines that change its parameters, or are headers
+// of one that is not signed.
 func (p *player) do(r request, below []string) (*httpAnswer, error) {
 	path, query, _ := strings.Cut(r.path, "?")
 	if !r.appless && !strings.HasPrefix(path, "/apps/") {
@@ -75,16 +76,39 @@ func (p *player) do(r request, below []string) (*httpAnswer, error) {
 	if r.body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	if !r.signed {
+		if err := p.setHeaders(request, below); err != nil {
+			return nil, err
+		}
+	}
 	answer, err := p.http.Do(request)
 	if err != nil {
 		return nil, p.fail("an answer", err.Error())
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		return &httpAnswer{answer.StatusCode, answer.Header, ""}, nil // what follows is no body
+	}
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return nil, p.fail("an answer", err.Error())
 	}
 	return &httpAnswer{answer.StatusCode, answer.Header, string(body)}, nil
+}
+
+// setHeaders sets the headers that stand below a request.
+func (p *player) setHeaders(r *http.Request, below []string) error {
+	for _, line := range below {
+		name, value, err := parameter(line)
+		if err != nil {
+			return p.wrong(err)
+		}
+		if value, err = p.expand(value); err != nil {
+			return err
+		}
+		r.Header.Set(name, value)
+	}
+	return nil
 }
 
 // signature returns the part of the query that signs a request, and its body.
