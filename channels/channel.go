@@ -2,6 +2,7 @@ package channels
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,7 +107,7 @@ func (c *Channel) openLocked(s Snapshot) error {
 	for _, m := range s.Members {
 		c.roster.Apply(presence.AddedDiff(m))
 	}
-	c.count = count{sockets: s.Sockets}
+	c.count, c.offline = count{sockets: s.Sockets}, time.Time{}
 	c.cached = cachedFrame{}
 	if s.Cached.fresh() {
 		e := protocol.Event{Name: s.Cached.Name, Channel: c.place.Channel, Data: s.Cached.Data}
@@ -130,7 +131,7 @@ func (c *Channel) insertLocked(sub *Subscription) {
 		return
 	case roleWatcher:
 		f.appendLocked(entry{kind: entryJoin, sub: sub})
-		if online := c.roster.Len() > 0; online != sub.online {
+		if c.onlineLocked() != sub.online {
 			f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.onlineFrameLocked()})
 		}
 		return
@@ -168,19 +169,14 @@ func (c *Channel) succeededLocked() protocol.Frame {
 func (c *Channel) leave(sub *Subscription) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !sub.joined.Swap(false) {
-		for i, w := range c.waiting {
-			if w.sub == sub {
-				c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-				return
-			}
-		}
-		return
+	if sub.joined.Swap(false) {
+		f := c.feeds[sub.socket.flusher.index]
+		c.joined--
+		f.joined--
+		f.appendLocked(entry{kind: entryLeave, sub: sub})
+	} else {
+		c.waiting = slices.DeleteFunc(c.waiting, func(w waitingJoin) bool { return w.sub == sub })
 	}
-	f := c.feeds[sub.socket.flusher.index]
-	c.joined--
-	f.joined--
-	f.appendLocked(entry{kind: entryLeave, sub: sub})
 	if c.joined == 0 && len(c.waiting) == 0 {
 		// The broker may stop telling this node what happens here: whoever comes
 		// next starts from a Snapshot, and from none that is older than position.

@@ -22,7 +22,7 @@ const (
 type count struct {
 	sockets int
 	told    time.Time // when it was told last
-	due     bool      // it has changed since, and is among Hub.counts
+	due     bool      // it has changed since, and is among Hub.later
 }
 
 // countLocked takes the number of sockets and tells the subscribers, now or

@@ -9,7 +9,7 @@
 //	Socket.handle        what is it?                receive.go
 //	Socket.clientEvent   may it be sent?            receive.go
 //	Hub.publish          is there room?             hub.go
-//	Broker.Publish       which place in the order?  memory.go, redisbroker
+//	Broker.Publish       which place in the order?  memory.go
 //	sink.Deliver         who here holds the place?  sink.go
 //	Channel.deliver      encode once, append        channel.go
 //	feed.appendLocked    one list a flusher         flusher.go
@@ -43,12 +43,15 @@
 // # Who waits for whom
 //
 // Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
-// and absences when it is time, and the broker's Run; it returns when they have ended, and with them the readers, drains and
-// lanes that connections started through Hub.Go.
+// and absences when it is time, and the broker's Run; it returns when they have
+// ended, and with them the readers, drains and lanes that connections started
+// through Hub.Go.
 //
-// Locks, in the order in which they are taken; nothing is called out to under
-// any other:
+// Locks, in the order in which they are taken. Conn, Broker and Questions are
+// called under none of them, Counters under Channel.mu:
 //
+//	lanes.mu, tasks.mu     what a socket waits for; a lane starts a task
+//	memoryShard.mu         to find, make and forget a place
 //	memoryPlace.mu     Broker.Publish, Enter, Leave; the in-memory broker calls
 //	                   Sink.Deliver under it
 //	registryShard.mu   briefly, nothing is taken under it
@@ -61,4 +64,8 @@
 //
 // The in-memory broker keeps a roster beside the one that a node keeps of the
 // places it holds. They are the same on a single node.
+//
+// The bound of an entry list is for events. Joins, leaves, members and counts
+// are appended whatever its size: each answers something that one socket did,
+// and none can be left out.
 package channels

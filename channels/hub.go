@@ -175,7 +175,7 @@ func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
 // for room in their lists. It waits until the deadline at most; where that is
 // zero it does not, and answers errWouldWait if it would have to.
 func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error {
-	if c := h.channels.find(e.Place); c != nil {
+	if c := h.channels.find(e.Place); c != nil && e.Kind == KindEvent {
 		e.frame = e.encode()
 		n := len(e.frame.Wire()) + entryOverhead
 		if err := c.awaitRoom(ctx, n, deadline); err != nil {

@@ -25,8 +25,9 @@ type remote struct {
 	mu    sync.Mutex
 	reply time.Duration // before the answer to an Enter arrives
 	down  bool
-	calls int // under way
-	most  int // calls that were under way at once
+	lossy bool // calls take effect, and their answers are lost
+	calls int  // under way
+	most  int  // calls that were under way at once
 }
 
 func newRemote(delay time.Duration) *remote {
@@ -38,6 +39,24 @@ func (r *remote) setReply(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reply = d
+}
+
+func (r *remote) setLossy(lossy bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lossy = lossy
+}
+
+// answer returns err when the answer of a call arrives, or why it does not.
+func (r *remote) answer(ctx context.Context, err error) error {
+	r.mu.Lock()
+	lossy := r.lossy
+	r.mu.Unlock()
+	if lossy {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func (r *remote) setDown(down bool) {
@@ -72,7 +91,8 @@ func (r *remote) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 	if err := r.travel(ctx); err != nil {
 		return channels.Position{}, err
 	}
-	return r.memory.Publish(ctx, e)
+	at, err := r.memory.Publish(ctx, e)
+	return at, r.answer(ctx, err)
 }
 
 func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occupant) (channels.Snapshot, error) {
@@ -83,14 +103,15 @@ func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occu
 	reply := r.reply
 	r.mu.Unlock()
 	defer time.Sleep(reply)
-	return r.memory.Enter(ctx, p, o...)
+	s, err := r.memory.Enter(ctx, p, o...)
+	return s, r.answer(ctx, err)
 }
 
 func (r *remote) Leave(ctx context.Context, p channels.Place, o ...channels.Occupant) error {
 	if err := r.travel(ctx); err != nil {
 		return err
 	}
-	return r.memory.Leave(ctx, p, o...)
+	return r.answer(ctx, r.memory.Leave(ctx, p, o...))
 }
 
 func startRemote(t *testing.T, delay time.Duration) (*channels.Hub, *remote) {
@@ -273,6 +294,29 @@ func TestOvertakenSnapshot(t *testing.T) {
 		got := b.Take()
 		if len(got) != 1 || !strings.Contains(got[0], `[\"ada\",\"bob\",\"eve\"]`) {
 			t.Errorf("bob was told %q, want that eve is there too", got)
+		}
+	})
+}
+
+// A subscribe that took effect, but whose answer was lost, leaves nobody behind
+// when the client goes; and counts once when it stays.
+func TestLostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Millisecond)
+		stays, goes := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		broker.setLossy(true)
+		stays.Join("presence-x", "ada")
+		goes.Join("presence-x", "bob")
+		time.Sleep(time.Second)
+		goes.Hangup()
+		time.Sleep(10 * time.Second)
+		broker.setLossy(false)
+		time.Sleep(10 * time.Second)
+		stays.Expect(event("pusher_internal:subscription_succeeded", "presence-x",
+			`{"presence":{"count":1,"ids":["ada"],"hash":{"ada":{}}}}`))
+		info, _ := broker.Info(t.Context(), channels.Place{App: hubtest.AppID, Channel: "presence-x"})
+		if info.Sockets != 1 || info.Users != 1 {
+			t.Errorf("%+v, want one socket of one user", info)
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 //	Receive
 //	├─ subscribe     check, then lane: Broker.Enter, Channel.join
 //	├─ unsubscribe   lane: Channel.leave, Broker.Leave
+//	├─ signin        check, then lane: enter the user's place, watch others
 //	└─ clientEvent   check, then Hub.publish
 func (s *Socket) Receive(b []byte) {
 	s.Alive()
@@ -138,8 +139,10 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 // could not be asked: it is called again, since pusher-js would not ask again.
 func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 	for !s.gone.Load() {
+		sub.entered = true // an answer that is lost may have taken effect
 		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
 		if errors.Is(err, ErrFull) {
+			sub.entered = false
 			s.forget(sub)
 			s.send(protocol.Join(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers).Frames()...))
 			return nil
@@ -147,12 +150,11 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		if err != nil {
 			return err
 		}
-		sub.entered = true
 		if sub.channel.kind.NeedsAuth() && !s.identify() {
 			return nil
 		}
-		sub.occupant.Member.UserInfo = nil // it is in the rosters now
 		if err := sub.channel.join(sub, snapshot); !errors.Is(err, errStale) {
+			sub.occupant.Member.UserInfo = nil // it is in the rosters now
 			return err
 		}
 	}
@@ -193,16 +195,21 @@ func (s *Socket) unsubscribe(m protocol.Message) error {
 // before. The socket has forgotten it already.
 func (s *Socket) leave(sub *Subscription) {
 	s.do(sub.channel.place.Channel, func(ctx context.Context, _ bool) error {
-		sub.channel.leave(sub)
-		s.hub.channels.release(sub.channel)
-		if !sub.entered {
-			return nil
-		}
-		if err := s.hub.broker.Leave(ctx, sub.channel.place, sub.occupant); err != nil {
-			s.hub.config.Counters.Dropped(DropUnavailable, 1)
-		}
+		s.leaveNow(ctx, sub)
 		return nil
 	})
+}
+
+// leaveNow is leave's task.
+func (s *Socket) leaveNow(ctx context.Context, sub *Subscription) {
+	sub.channel.leave(sub)
+	s.hub.channels.release(sub.channel)
+	if !sub.entered {
+		return
+	}
+	if err := s.hub.broker.Leave(ctx, sub.channel.place, sub.occupant); err != nil {
+		s.hub.config.Counters.Dropped(DropUnavailable, 1)
+	}
 }
 
 func (s *Socket) clientEvent(m protocol.Message) error {

@@ -64,9 +64,7 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 	}
 	s := &Socket{app: app, hub: h, conn: c, version: version, since: h.now()}
 	s.known.Store(app.config.AuthorizeWithin == 0)
-	for s.id == "" || h.sockets.find(s.id) != nil {
-		s.id = protocol.NewSocketID()
-	}
+	s.id = protocol.NewSocketID() // 64 random bits, unique without asking
 	s.flusher = h.flushers[h.sockets.part(s.id)]
 	s.bucket.fill(app.config.Limits.ClientEvents)
 	s.Alive()
@@ -167,7 +165,9 @@ func (s *Socket) send(b protocol.Batch) {
 	}
 	if err := s.conn.Send(b); errors.Is(err, ErrSlow) {
 		s.hub.config.Counters.Dropped(DropSlow, b.Len())
-		s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
+		if !s.gone.Swap(true) {
+			s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
+		}
 	}
 }
 

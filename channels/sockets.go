@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -36,18 +37,14 @@ func (s *sockets) part(id protocol.SocketID) int {
 	return int(maphash.String(s.seed, string(id)) % uint64(len(s.parts)))
 }
 
-// add registers a socket, or reports that its id is taken.
-func (s *sockets) add(socket *Socket) bool {
+// add registers a socket.
+func (s *sockets) add(socket *Socket) {
 	p := &s.parts[socket.flusher.index]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.byID[socket.id] != nil {
-		return false
-	}
 	p.byID[socket.id] = socket
 	socket.slot = len(p.all)
 	p.all = append(p.all, socket)
-	return true
 }
 
 func (s *sockets) remove(socket *Socket) {
@@ -110,6 +107,6 @@ func (p *socketPart) each(buf []*Socket, f func(*Socket)) []*Socket {
 // idlestFirst orders sockets by when they were last heard of.
 func idlestFirst(all []*Socket) {
 	slices.SortFunc(all, func(a, b *Socket) int {
-		return int(a.heard.Load() - b.heard.Load())
+		return cmp.Compare(a.heard.Load(), b.heard.Load())
 	})
 }

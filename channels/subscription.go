@@ -14,7 +14,8 @@ type Subscription struct {
 	occupant Occupant
 
 	role    role
-	online  bool // what a watcher was told of the user; owned by the lane until joined
+	told    bool // a watcher has been told of the user; owned by the lane
+	online  bool // what it was told; owned by the lane until joined
 	entered bool // the broker knows of it; owned by the lane
 
 	// joined is set while the channel's lists serve the socket: that is when

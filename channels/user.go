@@ -89,19 +89,25 @@ func (s *Socket) onUser(id string, r role) *Subscription {
 }
 
 // watch tells the client who of its watchlist is online now, in one message,
-// and whatever changes from then on.
+// and whatever changes from then on. When the broker could not be asked it is
+// called again, and goes on where it was.
 func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
 	var online, offline []string
 	snapshots := make([]Snapshot, len(watching))
+	told := false
 	for i, sub := range watching {
-		if s.ended.Load() {
+		if s.gone.Load() {
 			return nil
 		}
+		told = told || sub.told
+		sub.entered = true // an answer that is lost may have taken effect
 		var err error
 		if snapshots[i], err = s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant); err != nil {
 			return err
 		}
-		sub.entered = true
+		if told {
+			continue
+		}
 		id := sub.channel.place.Channel[len(userPlace):]
 		if sub.online = len(snapshots[i].Members) > 0; sub.online {
 			online = append(online, id)
@@ -109,8 +115,14 @@ func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
 			offline = append(offline, id)
 		}
 	}
-	s.send(protocol.Join(protocol.WatchlistEvents(online, offline).Frame()))
+	if !told {
+		s.send(protocol.Join(protocol.WatchlistEvents(online, offline).Frame()))
+	}
 	for i, sub := range watching {
+		sub.told = true
+		if sub.joined.Load() {
+			continue
+		}
 		err := sub.channel.join(sub, snapshots[i])
 		if errors.Is(err, errStale) {
 			err = s.enter(ctx, sub)
@@ -128,9 +140,12 @@ func (s *Socket) signout() {
 	if session == nil {
 		return
 	}
-	for _, sub := range append(session.watching, session.self) {
-		s.leave(sub)
-	}
+	s.do(userPlace+session.user.ID, func(ctx context.Context, _ bool) error {
+		for _, sub := range append(session.watching, session.self) {
+			s.leaveNow(ctx, sub)
+		}
+		return nil
+	})
 }
 
 // Terminate closes every connection that is signed in as a user, on all nodes,
@@ -156,6 +171,10 @@ func (c *Channel) userChangedLocked(d presence.Diff) {
 	c.offline = time.Time{}
 }
 
+// onlineLocked reports whether the watchers think that the user is online: for
+// a while after it has gone, too.
+func (c *Channel) onlineLocked() bool { return c.roster.Len() > 0 || !c.offline.IsZero() }
+
 // tellOfflineLocked tells the watchers that the user is offline if it is time.
 func (c *Channel) tellOfflineLocked() {
 	if !c.offline.IsZero() && !time.Now().Before(c.offline) {
@@ -167,7 +186,7 @@ func (c *Channel) tellOfflineLocked() {
 // onlineFrameLocked says whether the user of the place is online.
 func (c *Channel) onlineFrameLocked() protocol.Frame {
 	id := []string{c.place.Channel[len(userPlace):]}
-	if c.roster.Len() > 0 {
+	if c.onlineLocked() {
 		return protocol.WatchlistEvents(id, nil).Frame()
 	}
 	return protocol.WatchlistEvents(nil, id).Frame()

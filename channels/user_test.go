@@ -162,6 +162,53 @@ func TestWatchlistOvertaken(t *testing.T) {
 	})
 }
 
+// Whoever begins to watch while a user's absence is not told yet is told of its
+// return.
+func TestWatchlistDuringAbsence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := usersHub(t)
+		carol, bob := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		carol.Signin(`{"id":"carol","watchlist":["bob"]}`)
+		bob.Signin(`{"id":"bob"}`)
+		bob.Hangup()
+		time.Sleep(time.Second)
+		ada := hubtest.Connect(t, h)
+		ada.Signin(`{"id":"ada","watchlist":["bob"]}`)
+		time.Sleep(time.Second)
+		hubtest.Connect(t, h).Signin(`{"id":"bob"}`)
+		time.Sleep(10 * time.Second)
+		got := ada.Take()
+		if last := got[len(got)-1]; last != watchlist([]string{"bob"}, nil) {
+			t.Errorf("the last that ada heard is %s, and bob is online", last)
+		}
+	})
+}
+
+// A watcher that goes while its watchlist is being entered leaves nothing
+// behind, also when the broker is slow or away for a while.
+func TestWatcherHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newRemote(100 * time.Millisecond)
+		config := hubtest.Config()
+		config.Apps[0].Watchlists = true
+		config.Broker = broker
+		h := hubtest.Start(t, config)
+		for i := range 8 {
+			c := hubtest.Connect(t, h)
+			c.Signin(`{"id":"ada","watchlist":["bob","eve"]}`)
+			time.Sleep(time.Duration(i) * 60 * time.Millisecond)
+			broker.setDown(i%2 == 1)
+			time.Sleep(time.Duration(i) * 60 * time.Millisecond)
+			c.Hangup()
+			broker.setDown(false)
+			time.Sleep(20 * time.Second)
+			if all, _ := broker.Occupied(t.Context(), hubtest.AppID, ""); len(all) != 0 {
+				t.Errorf("round %d left behind %v", i, all)
+			}
+		}
+	})
+}
+
 func TestWatchlistLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := usersHub(t)

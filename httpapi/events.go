@@ -154,9 +154,9 @@ func cached(c channels.Cached) jsontext.Value {
 		return jsontext.Value("null")
 	}
 	left := time.Until(c.Until)
-	text, err := json.Marshal(protocol.CacheState{Data: c.Data, TTL: int((left + time.Second - 1) / time.Second)})
+	text, err := json.Marshal(protocol.CacheState{Data: c.Data, TTL: int((left + time.Second - 1) / time.Second)}, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
-		panic(err) // what was published is UTF-8
+		panic(err) // a string and a number can be encoded
 	}
 	return text
 }

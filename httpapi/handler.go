@@ -125,6 +125,7 @@ func (h *Handler) routes() {
 	h.healthRoutes()
 	if h.config.Demo != nil {
 		e.Any("/demo/*path", gin.WrapH(h.config.Demo))
+		e.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "demo/") })
 	}
 }
 

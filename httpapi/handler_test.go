@@ -65,7 +65,7 @@ func TestWebsocketInFront(t *testing.T) {
 		{"GET", "/demo/", nil, "demo"},
 		{"GET", "/hark/demo/static/page.js", nil, "demo"},
 		{"POST", "/demo/auth", nil, "demo"},
-		{"GET", "/demo", nil, "404"}, // nothing redirects
+		{"GET", "/demo", nil, "302"}, // nothing else redirects
 		{"GET", "/ready/", nil, "404"},
 	} {
 		w := get(h, tt.method, tt.path, tt.header...)

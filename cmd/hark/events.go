@@ -33,6 +33,9 @@ func (p *eventPrinter) handle(e client.Event) error {
 	if err := p.print(name, e); err != nil {
 		return err
 	}
+	if !p.flags.raw && p.flags.event == anyEvent && strings.HasPrefix(name, "pusher:") {
+		return nil // printed, and not what --count waits for
+	}
 	p.printed++
 	if p.printed == p.flags.count {
 		return errEnough

@@ -41,8 +41,8 @@ With --count it ends after so many events, and with exit code 5 if there were fe
 	f.target, f.format = addTarget(cmd), addFormat(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.presence, "presence", "", "`USER` or USER={\"name\":\"...\"}: who to be on presence channels")
-	flags.StringVar(&f.event, "event", "*", "print only events with a name like this `GLOB`, with * for anything")
-	flags.IntVar(&f.count, "count", 0, "end after this many printed (0: never)")
+	flags.StringVar(&f.event, "event", anyEvent, "print only events with a name like this `GLOB`, with * for anything")
+	flags.IntVar(&f.count, "count", 0, "end after this many events; the protocol's own count only if --event names them (0: never)")
 	flags.DurationVar(&f.timeout, "timeout", 0, "end after this time (0: never)")
 	flags.BoolVar(&f.raw, "raw", false, "print every message as it came, those of the protocol too")
 	return cmd
@@ -103,3 +103,6 @@ func member(s string) (*client.Member, error) {
 	}
 	return &client.Member{UserID: id, UserInfo: []byte(info)}, nil
 }
+
+// anyEvent is the --event that takes all.
+const anyEvent = "*"

@@ -4,7 +4,7 @@
 //	GET  /demo/       the page, its style and its scripts, embedded in the binary
 //	POST /demo/auth   signs subscriptions to private and presence channels
 //
-// The browser side stands on hark.js, a client of the Pusher protocol in about sixty lines, so that the page needs nothing from
+// The browser side stands on hark.js, a client of the Pusher protocol in about eighty lines, so that the page needs nothing from
 // elsewhere; real pages use pusher-js.
 //
 // It is for development only. The auth endpoint takes everybody's word for who they are: whoever reaches it may subscribe to

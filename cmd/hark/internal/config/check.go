@@ -117,8 +117,22 @@ func (l *loader) checkUnique() {
 		}
 		for j, key := range app.Keys {
 			l.once(keys, key.Key, "key", element(at+".keys", j)+".key")
+			if !l.options.Dev && key.Secret == DevApp().Keys[0].Secret {
+				l.problem(l.secretAt(i, j), "everybody knows the secret of serve --dev; give app %q one of its own", app.ID)
+			}
 		}
 	}
+}
+
+// secretAt says where the secret of a key came from.
+func (l *loader) secretAt(app, key int) string {
+	if at := l.at[element(element("apps", app)+".keys", key)+".secret"]; at != "" {
+		return at
+	}
+	if app < len(l.config.Sources.Apps) {
+		return l.config.Sources.Apps[app]
+	}
+	return ""
 }
 
 func (l *loader) once(seen map[string]string, name, what, path string) {

@@ -1,8 +1,8 @@
 // Package config says how a server is to be started: from a file, the environment and flags to one checked Config.
 //
 //	Default       what holds when nobody says anything
-//	bindYAML      the file: strict, every mistake with its line and column
-//	overlay       the environment: HARK_*, and the names under which others have a port or a first app
+//	binder        the file: strict, every mistake with its line and column
+//	readEnvironment  the environment: HARK_*, and the names under which others have a port or a first app
 //	Options       flags
 //	check         the rules that hold wherever a value came from
 //
