@@ -135,10 +135,28 @@ func (p *player) subscribe(c *client, channel, data string, hasData bool) error 
 	return nil
 }
 
+// succeeds takes the success of a subscribe. Its data is not looked at: cases
+// that are about it say so, and the others are about something else.
 func (p *player) succeeds(c *client, channel string) error {
-	return p.hear(c, encode(map[string]string{
-		"event": protocol.EventSubscriptionSucceeded, "channel": channel, "data": anyText,
-	}))
+	channel, err := p.expand(channel)
+	if err != nil {
+		return err
+	}
+	want := encode(map[string]string{"event": protocol.EventSubscriptionSucceeded, "channel": channel})
+	text, err := p.message(c, want)
+	if err != nil {
+		return err
+	}
+	got, err := parseJSON(text)
+	if err != nil {
+		return p.failSince(want, text, err.Error())
+	}
+	m, _ := got.(map[string]any)
+	if m["event"] != protocol.EventSubscriptionSucceeded || m["channel"] != channel {
+		return p.fail(want, text)
+	}
+	c.learn(got)
+	return nil
 }
 
 // signIn sends a pusher:signin, and takes the success if that is wanted: it

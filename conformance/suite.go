@@ -145,7 +145,32 @@ func (s *Suite) play(ctx context.Context, c Case) Result {
 	start := time.Now()
 	r.Err = Run(ctx, target, c)
 	r.Took = time.Since(start)
+	if r.Err != nil && target.URL != "" {
+		s.awaitServer(ctx)
+	}
 	return r
+}
+
+// revival is how long a server that a case has brought down may take to come
+// back, if somebody starts it again.
+const revival = 20 * time.Second
+
+// awaitServer returns when a client can connect, or revival is over: what fails
+// then is not the fault of the case before.
+func (s *Suite) awaitServer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, revival)
+	defer cancel()
+	t, err := Parse("connect", strings.NewReader("A server is there.\n\nsource: none\n\n== connect\nconnect a\n"))
+	if err != nil {
+		panic(err) // it is in this file
+	}
+	for Run(ctx, s.Target, t.Cases[0]) != nil {
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // A Baseline says of cases that are known to fail, by ID, why they do.

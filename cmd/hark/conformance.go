@@ -15,7 +15,7 @@ import (
 // A conformanceRun is what the flags of hark conformance say.
 type conformanceRun struct {
 	url, run, junit, baseline string
-	longest                   time.Duration
+	longest, patience         time.Duration
 }
 
 func conformanceCommand() *cobra.Command {
@@ -39,6 +39,7 @@ nobody else on it. It exits with 0 when everything went as it should or as the b
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `FILE` too")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` with the failures that are known, a line each: TRANSCRIPT/NAME -- reason")
 	flags.DurationVar(&f.longest, "longest", 2*time.Minute, "skip cases that let more time than this pass; 0 skips none")
+	flags.DurationVar(&f.patience, "patience", 5*time.Second, "how long a message may take to come")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.play(cmd) }
 	return cmd
 }
@@ -83,6 +84,7 @@ func (f *conformanceRun) suite() (*conformance.Suite, error) {
 			},
 		}
 	}
+	suite.Target.Patience = f.patience
 	if f.baseline != "" {
 		text, err := os.ReadFile(f.baseline)
 		if err != nil {
