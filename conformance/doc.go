@@ -53,6 +53,8 @@
 //	a closed CODE ["REASON"]    the server closes; CODE may be "4006|4007", or dropped for none
 //	a closes                    the client closes
 //	a drops                     the client is gone without a word
+//	crowd 99 joins C            so many more clients join; what they hear is not looked at
+//	crowd 2 drops               so many of them are gone without a word
 //	wait 1s                     nobody does anything
 //	GET|POST… PATH [BODY]       a signed request; PATH is below the app, or begins with /apps/.
 //	                            Indented lines "name: value" below it replace parameters of the

@@ -84,6 +84,7 @@ type player struct {
 	at      *step              // what is being played; nil: the end
 	clients map[string]*client // by name
 	sorted  []*client          // in the order in which they connected
+	crowd   []*client          // those of them that are told by their number alone
 	answer  *httpAnswer        // to the last request
 	asked   int                // counts the events that show a silence
 }

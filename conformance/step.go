@@ -49,6 +49,8 @@ func (s *scope) step(line string) (step, error) {
 		made.play, err = s.dial(verb, rest)
 	case "wait":
 		made.play, err = wait(rest)
+	case "crowd":
+		made.play, err = crowd(rest)
 	case "->":
 		err = answer(&made, rest)
 	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH":
