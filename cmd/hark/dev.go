@@ -43,7 +43,8 @@ func (d devServer) banner() string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return fmt.Sprintf(`Hark for development: only this machine can connect, client events are on, the secret is no secret
+	return fmt.Sprintf(`Hark for development: only this machine can connect, and the secret is no secret;
+client events, counts of subscribers and watchlists are on
 
   demo page   http://%[1]s/demo/
   REST        http://%[1]s/apps/%[2]s (and /apps/%[3]s)

@@ -2,7 +2,8 @@
 
 const query = new URLSearchParams(location.search);
 const port = Number(query.get('port'));
-const params = { user: query.get('user'), watch: query.get('watch') ?? '' };
+// The backend signs presence channels of a page that signs in without channel_data.
+const params = { user: query.get('user'), watch: query.get('watch') ?? '', signin: 'yes' };
 
 const pusher = new Pusher(query.get('key'), {
   cluster: '',
@@ -21,13 +22,16 @@ function put(where, event, data) {
   document.getElementById('lines').textContent = JSON.stringify(lines, null, 2);
 }
 
-for (const name of ['cache-prices', 'private-encrypted-mail', 'counted']) {
+for (const name of ['cache-prices', 'private-encrypted-mail', 'private-encrypted-cache-mail', 'presence-room', 'counted']) {
   pusher.subscribe(name).bind_global((event, data) => {
-    if ((event === 'pusher:subscription_count') === (name === 'counted')) put(name, event, data);
+    if ((event === 'pusher:subscription_count') !== (name === 'counted')) return;
+    put(name, event, data?.members ?? data);
   });
 }
 pusher.user.bind_global((event, data) => put('user', event, data));
 for (const event of ['online', 'offline']) {
   pusher.user.watchlist.bind(event, ({ user_ids: ids }) => put('watchlist', event, ids));
 }
+pusher.connection.bind('error', ({ error, data }) => put('errors', 'error', (error?.data ?? data).code));
+pusher.connection.bind('state_change', ({ current }) => put('states', 'state', current));
 pusher.signin();

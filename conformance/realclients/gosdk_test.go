@@ -11,6 +11,9 @@ import (
 	"github.com/pusher/pusher-http-go/v5"
 )
 
+// masterKey encrypts the channels of tests, base64 of 32 bytes.
+const masterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
 // join subscribes a socket to a channel, authorized by the Go SDK where that is needed.
 func (s *server) join(c *socket, channel, user string) {
 	c.t.Helper()
@@ -32,6 +35,7 @@ func (s *server) join(c *socket, channel, user string) {
 		if err := json.Unmarshal(answer, &data); err != nil {
 			c.t.Fatal(err)
 		}
+		delete(data, "shared_secret") // which is for the client only
 	}
 	c.subscribe(data)
 }
@@ -157,6 +161,88 @@ func TestGoSDKQueries(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, counts.Channels); diff != "" {
 		t.Errorf("TriggerMultiWithParams with info (-want +got):\n%s", diff)
+	}
+}
+
+func (s *server) signin(c *socket, user string) {
+	c.t.Helper()
+	form := []byte(url.Values{"socket_id": {c.id}}.Encode())
+	answer, err := s.sdk.AuthenticateUser(form, map[string]any{"id": user, "user_info": map[string]string{"name": user}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.signin(answer, user)
+}
+
+// The Go SDK cannot terminate connections; the other SDKs' requests for it are in their tests.
+func TestGoSDKUsers(t *testing.T) {
+	s := serve(t)
+	tabs := []*socket{s.dial(t), s.dial(t)}
+	bob := s.dial(t)
+	for _, c := range tabs {
+		s.signin(c, "ada")
+	}
+	s.signin(bob, "bob")
+	for _, to := range []string{"ada", "bob"} {
+		if err := s.sdk.SendToUser(to, "mail", map[string]string{"to": to}); err != nil {
+			t.Fatal(err)
+		}
+		if to == "ada" { // who has both before anything goes to bob
+			for _, c := range tabs {
+				c.expect("mail", "#server-to-user-ada", `{"to":"ada"}`)
+			}
+		}
+	}
+	bob.expect("mail", "#server-to-user-bob", `{"to":"bob"}`)
+
+	// Signed by AuthorizePrivateChannel there is no channel_data, so that the member is who has signed in.
+	form := []byte(url.Values{"socket_id": {bob.id}, "channel_name": {"presence-room"}}.Encode())
+	answer, err := s.sdk.AuthorizePrivateChannel(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]string{"channel": "presence-room"}
+	if err := json.Unmarshal(answer, &data); err != nil {
+		t.Fatal(err)
+	}
+	bob.subscribe(data)
+	users, err := s.sdk.GetChannelUsers("presence-room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]pusher.User{{ID: "bob"}}, users.List); diff != "" {
+		t.Errorf("GetChannelUsers (-want +got):\n%s", diff)
+	}
+}
+
+// What the SDK encrypts is carried as it is, to those who are there and, from a cache, to those who come.
+func TestGoSDKEncrypted(t *testing.T) {
+	s := serve(t)
+	s.sdk.EncryptionMasterKeyBase64 = masterKey
+	for _, channel := range []string{"private-encrypted-mail", "private-encrypted-cache-mail"} {
+		first, second := s.dial(t), s.dial(t)
+		s.join(first, channel, "")
+		if channel == "private-encrypted-cache-mail" {
+			first.expect("pusher:cache_miss", channel, "{}")
+		} else {
+			s.join(second, channel, "")
+		}
+		if err := s.sdk.Trigger(channel, "mail", map[string]string{"subject": "a secret"}); err != nil {
+			t.Fatal(err)
+		}
+		sent := first.next().text(t)
+		var sealed struct {
+			Nonce      []byte `json:"nonce"`
+			Ciphertext []byte `json:"ciphertext"`
+		}
+		err := json.Unmarshal([]byte(sent), &sealed, json.RejectUnknownMembers(true))
+		if err != nil || len(sealed.Nonce) != 24 || len(sealed.Ciphertext) == 0 || strings.Contains(sent, "secret") {
+			t.Errorf("%s: %s, want nothing but a nonce of 24 bytes and a ciphertext (%v)", channel, sent, err)
+		}
+		if channel == "private-encrypted-cache-mail" {
+			s.join(second, channel, "")
+		}
+		second.expect("mail", channel, sent)
 	}
 }
 

@@ -188,6 +188,30 @@ func TestPHPStyle(t *testing.T) {
 	want(t, p.send("GET", "/channels/presence-room/users", "", nil), `{"users":[{"id":"42"}]}`)
 }
 
+func TestPHPStyleUsers(t *testing.T) {
+	s := serve(t)
+	p := phpSDK{t, s}
+	ada, bob := s.dial(t), s.dial(t)
+	for user, c := range map[string]*socket{"ada": ada, "bob": bob} {
+		// authenticateUser signs the text that json_encode made, and that text is what comes back.
+		userData := phpJSON(t, "id", user, "user_info", rawJSON(phpJSON(t, "name", "Zoë 🎈", "url", "https://example.com/")))
+		answer := phpJSON(t, "auth", s.key+":"+p.hmac(c.id+"::user::"+userData), "user_data", userData)
+		c.signin([]byte(answer), user)
+		p.send("POST", "/events", p.event([]string{"#server-to-user-" + user}, "mail", user), nil)
+		c.expect("mail", "#server-to-user-"+user, phpValue(t, user))
+	}
+	want(t, p.terminate("ada"), `{}`)
+	ada.expectTerminated()
+	p.send("POST", "/events", p.event([]string{"#server-to-user-bob"}, "still here", 1), nil)
+	bob.expect("still here", "#server-to-user-bob", "1")
+}
+
+// terminate is terminateUserConnections.
+func (p phpSDK) terminate(user string) map[string]any {
+	p.t.Helper()
+	return p.send("POST", "/users/"+user+"/terminate_connections", "{}", nil)
+}
+
 // want compares an answer with JSON text.
 func want(t *testing.T, got map[string]any, text string) {
 	t.Helper()

@@ -54,7 +54,7 @@ func authorizer(answer func(body []byte, form url.Values) ([]byte, error)) http.
 }
 
 func (s *server) authorizeChannel(body []byte, form url.Values) ([]byte, error) {
-	if !strings.HasPrefix(form.Get("channel_name"), "presence-") {
+	if !strings.HasPrefix(form.Get("channel_name"), "presence-") || form.Get("signin") != "" {
 		return s.sdk.AuthorizePrivateChannel(body)
 	}
 	user := form.Get("user")
@@ -62,7 +62,7 @@ func (s *server) authorizeChannel(body []byte, form url.Values) ([]byte, error) 
 }
 
 func (s *server) authenticateUser(body []byte, form url.Values) ([]byte, error) {
-	user := map[string]any{"id": form.Get("user")}
+	user := map[string]any{"id": form.Get("user"), "user_info": map[string]string{"name": form.Get("user")}}
 	if watch := strings.Fields(form.Get("watch")); len(watch) > 0 {
 		user["watchlist"] = watch
 	}
@@ -125,58 +125,98 @@ func TestPusherJSInTheBrowser(t *testing.T) {
 	}
 }
 
-// TestPusherJSUsersInTheBrowser: cache, encrypted, signin, server-to-user, watchlist, subscription_count.
+// TestPusherJSUsersInTheBrowser: cache, encrypted, signin, presence by it, server-to-user, watchlist, subscription_count, and
+// the end of a user's connections.
 func TestPusherJSUsersInTheBrowser(t *testing.T) {
 	s := serve(t)
-	s.sdk.EncryptionMasterKeyBase64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	s.sdk.EncryptionMasterKeyBase64 = masterKey
 	page := application(t, s, "browser-users")
 	b := openBrowser(t)
 	ada := b.open("ada", page("ada", "bob"))
 	ada.untilLine("cache-prices", `pusher:cache_miss {}`)
+	ada.untilLine("private-encrypted-cache-mail", `pusher:cache_miss {}`)
 	ada.untilLine("watchlist", `offline ["bob"]`)
 	ada.untilLine("counted", `pusher:subscription_count {"subscription_count":1}`)
+	ada.until(`pusher.channel('presence-room').members.me?.id === 'ada'`)
 	for _, price := range []string{"1", "2"} {
 		if err := s.sdk.Trigger("cache-prices", "price", price); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ada.untilLine("cache-prices", `price 2`)
+	mail := map[string]string{"subject": "Zoë 🎈"}
+	if err := s.sdk.Trigger("private-encrypted-cache-mail", "mail", mail); err != nil {
+		t.Fatal(err)
+	}
 
 	bob := b.open("bob", page("bob"))
 	bob.untilLine("cache-prices", `price 2`)
+	bob.untilLine("private-encrypted-cache-mail", `mail {"subject":"Zoë 🎈"}`)
 	ada.untilLine("watchlist", `online ["bob"]`)
 	ada.untilLine("counted", `pusher:subscription_count {"subscription_count":2}`)
-	for _, p := range []*tab{ada, bob} {
+	ada.untilLine("presence-room", `pusher:member_added {"id":"bob","info":{"name":"bob"}}`)
+	bob2 := b.open("bob2", page("bob"))
+	ada.untilLine("counted", `pusher:subscription_count {"subscription_count":3}`)
+	for _, p := range []*tab{ada, bob, bob2} {
 		p.until(`pusher.channel('private-encrypted-mail').subscribed && pusher.user.serverToUserChannel?.subscribed`)
+		p.until(`pusher.channel('presence-room').subscribed`)
 	}
-	if err := s.sdk.Trigger("private-encrypted-mail", "mail", map[string]string{"subject": "Zoë 🎈"}); err != nil {
+	if err := s.sdk.Trigger("private-encrypted-mail", "mail", mail); err != nil {
 		t.Fatal(err)
 	}
-	for user, p := range map[string]*tab{"ada": ada, "bob": bob} {
+	for _, p := range []*tab{ada, bob, bob2} {
 		p.untilLine("private-encrypted-mail", `mail {"subject":"Zoë 🎈"}`)
+	}
+	for _, user := range []string{"bob", "ada"} {
 		if err := s.sdk.SendToUser(user, "hello", user); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ada.untilLine("user", `hello "ada"`)
 	bob.untilLine("user", `hello "bob"`)
-	bob.end()
+	bob2.untilLine("user", `hello "bob"`)
+	ada.untilLine("user", `hello "ada"`)
+
+	phpSDK{t, s}.terminate("bob")
+	for _, p := range []*tab{bob, bob2} {
+		p.until(`pusher.connection.state === 'disconnected'`)
+	}
 	ada.untilLine("watchlist", `offline ["bob"]`)
+	ada.until(`lines['watchlist'].length === 3`) // some seconds later: by now pusher-js had connected again, if it meant to
 	ada.until(`lines['counted'].at(-1) === 'pusher:subscription_count {"subscription_count":1}'`)
+	ada.untilLine("presence-room", `pusher:member_removed {"id":"bob","info":{"name":"bob"}}`)
 
 	want := map[string][]string{
-		"cache-prices":           {`pusher:subscription_succeeded {}`, `pusher:cache_miss {}`, `price 1`, `price 2`},
-		"private-encrypted-mail": {`pusher:subscription_succeeded {}`, `mail {"subject":"Zoë 🎈"}`},
-		"user":                   {`hello "ada"`},
-		"watchlist":              {`offline ["bob"]`, `online ["bob"]`, `offline ["bob"]`},
+		"cache-prices":                 {`pusher:subscription_succeeded {}`, `pusher:cache_miss {}`, `price 1`, `price 2`},
+		"private-encrypted-mail":       {`pusher:subscription_succeeded {}`, `mail {"subject":"Zoë 🎈"}`},
+		"private-encrypted-cache-mail": {`pusher:subscription_succeeded {}`, `pusher:cache_miss {}`, `mail {"subject":"Zoë 🎈"}`},
+		"presence-room": {
+			`pusher:subscription_succeeded {"ada":{"name":"ada"}}`,
+			`pusher:member_added {"id":"bob","info":{"name":"bob"}}`,
+			`pusher:member_removed {"id":"bob","info":{"name":"bob"}}`,
+		},
+		"user":      {`hello "ada"`},
+		"watchlist": {`offline ["bob"]`, `online ["bob"]`, `offline ["bob"]`},
 		"counted": {
 			`pusher:subscription_count {"subscription_count":1}`,
 			`pusher:subscription_count {"subscription_count":2}`,
+			`pusher:subscription_count {"subscription_count":3}`,
+			`pusher:subscription_count {"subscription_count":2}`,
 			`pusher:subscription_count {"subscription_count":1}`,
 		},
+		"states": {`state "connected"`},
 	}
-	ada.until(`lines['watchlist'].length === 3`)
 	if diff := cmp.Diff(want, eval[map[string][]string](ada, `lines`)); diff != "" {
 		t.Errorf("ada's page (-want +got):\n%s", diff)
+	}
+	for _, p := range []*tab{bob, bob2} {
+		// pusher-js emits the error of a close that it gives up after twice.
+		ended := map[string][]string{
+			"states": {`state "connected"`, `state "disconnected"`},
+			"errors": {`error 4009`, `error 4009`},
+		}
+		got := eval[map[string][]string](p, `({ states: lines.states, errors: lines.errors })`)
+		if diff := cmp.Diff(ended, got); diff != "" {
+			t.Errorf("%s's connection (-want +got):\n%s", p.name, diff)
+		}
 	}
 }

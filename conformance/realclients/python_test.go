@@ -75,3 +75,32 @@ func TestPythonStyle(t *testing.T) {
 		`{"occupied":true,"user_count":1,"subscription_count":1}`)
 	want(t, p.call("users_info", "presence-room"), `{"users":[{"id":"ada"}]}`)
 }
+
+// The SDK asks for the end of a user's connections at a path that names no app: its key does.
+func TestPythonStyleUsers(t *testing.T) {
+	s := serve(t)
+	p := pythonSDK{t, s, program(t, "python3", "python3")}
+	tabs, bob := []*socket{s.dial(t), s.dial(t)}, s.dial(t)
+	signin := func(c *socket, user string) {
+		t.Helper()
+		answer, err := json.Marshal(p.call("authenticate_user", c.id, map[string]any{"id": user, "user_info": map[string]string{"name": "Zoë"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.signin(answer, user)
+	}
+	for _, c := range tabs {
+		signin(c, "ada")
+	}
+	signin(bob, "bob")
+	p.call("trigger", []string{"#server-to-user-ada"}, "mail", "hi")
+	for _, c := range tabs {
+		c.expect("mail", "#server-to-user-ada", "hi")
+	}
+	want(t, p.call("terminate_user_connections", "ada"), `{}`)
+	for _, c := range tabs {
+		c.expectTerminated()
+	}
+	p.call("trigger", []string{"#server-to-user-bob"}, "still here", "")
+	bob.expect("still here", "#server-to-user-bob", "")
+}

@@ -102,6 +102,41 @@ func (c *socket) expect(name, channel, data string) {
 	}
 }
 
+// signin signs in with what an SDK has answered, {"auth":…,"user_data":…}, and subscribes to the user's own channel.
+func (c *socket) signin(answer []byte, user string) {
+	c.t.Helper()
+	var data struct {
+		Auth     string `json:"auth"`
+		UserData string `json:"user_data"`
+	}
+	if err := json.Unmarshal(answer, &data); err != nil {
+		c.t.Fatalf("%s: %v", answer, err)
+	}
+	c.send("pusher:signin", data)
+	var echoed struct {
+		UserData string `json:"user_data"`
+	}
+	e := c.next()
+	if err := json.Unmarshal([]byte(e.text(c.t)), &echoed); err != nil {
+		c.t.Fatalf("%s %s: %v", e.Event, e.Data, err)
+	}
+	if e.Event != "pusher:signin_success" || echoed.UserData != data.UserData {
+		c.t.Fatalf("sign in as %s: %s %s", data.UserData, e.Event, e.Data)
+	}
+	c.subscribe(map[string]string{"channel": "#server-to-user-" + user, "auth": ""})
+}
+
+// expectTerminated reads the end of the connection, which comes next because its user's connections were terminated.
+func (c *socket) expectTerminated() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), deadline)
+	defer cancel()
+	_, b, err := c.conn.Read(ctx)
+	if code := websocket.CloseStatus(err); code != 4009 {
+		c.t.Fatalf("read %s, %v: want a close with 4009", b, err)
+	}
+}
+
 // text is the string that Data holds.
 func (e event) text(t *testing.T) string {
 	t.Helper()

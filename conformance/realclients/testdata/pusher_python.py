@@ -10,6 +10,7 @@ The SDK's habits, each a trap for a server:
     while event data keeps such characters as they are
   - the query is sent exactly as it was signed, commas and all, and sorted with the signature in its place
   - GET requests have no Content-Type
+  - the path that terminates a user's connections does not name the app
 """
 
 import hashlib
@@ -32,7 +33,6 @@ class Pusher:
         return hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def request(self, method, path, params):
-        path = "/apps/%s%s" % (self.app, path)
         headers = {"X-Pusher-Library": "pusher-http-python 3.3.3"}
         body, query = b"", dict(params)
         if method == "POST":
@@ -53,27 +53,30 @@ class Pusher:
             sys.exit("%s: %s" % (response.status, text))
         return json.loads(text)
 
+    def app_request(self, method, path, params):
+        return self.request(method, "/apps/%s%s" % (self.app, path), params)
+
     def trigger(self, channels, name, data, socket_id=None):
         params = {"name": name, "channels": channels, "data": data_to_string(data)}
         if socket_id:
             params["socket_id"] = socket_id
-        return self.request("POST", "/events", params)
+        return self.app_request("POST", "/events", params)
 
     def trigger_batch(self, batch):
         events = [dict(event, data=data_to_string(event["data"])) for event in batch]
-        return self.request("POST", "/batch_events", {"batch": events})
+        return self.app_request("POST", "/batch_events", {"batch": events})
 
     def channels_info(self, prefix, attributes):
         params = {"filter_by_prefix": prefix}
         if attributes:
             params["info"] = ",".join(attributes)
-        return self.request("GET", "/channels", params)
+        return self.app_request("GET", "/channels", params)
 
     def channel_info(self, channel, attributes):
-        return self.request("GET", "/channels/" + channel, {"info": ",".join(attributes)})
+        return self.app_request("GET", "/channels/" + channel, {"info": ",".join(attributes)})
 
     def users_info(self, channel):
-        return self.request("GET", "/channels/%s/users" % channel, {})
+        return self.app_request("GET", "/channels/%s/users" % channel, {})
 
     def authenticate(self, channel, socket_id, custom_data=None):
         text, answer = "%s:%s" % (socket_id, channel), {}
@@ -82,6 +85,14 @@ class Pusher:
             text += ":" + answer["channel_data"]
         answer["auth"] = "%s:%s" % (self.key, self.sign(text))
         return answer
+
+    def authenticate_user(self, socket_id, user_data):
+        encoded = json.dumps(user_data)
+        auth = "%s:%s" % (self.key, self.sign("%s::user::%s" % (socket_id, encoded)))
+        return {"auth": auth, "user_data": encoded}
+
+    def terminate_user_connections(self, user_id):
+        return self.request("POST", "/users/%s/terminate_connections" % user_id, {})
 
 
 def query_string(params):
