@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint fuzz bench build docker
+.PHONY: test setup check lint fuzz peers bench build docker
 
 test: setup check
 	$(GO) test -race -timeout 9m ./...
@@ -25,6 +25,10 @@ lint:
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
+
+# The transcripts against Hark in real time, and against another server.
+peers:
+	@.ci/peers
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

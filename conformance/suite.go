@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,8 @@ type Suite struct {
 	// Done is told of each case when it has been played, one at a time, in no
 	// order; nil: nobody is.
 	Done func(Result)
+
+	down atomic.Bool // the server did not come back once, and is not waited for again
 }
 
 // atOnce is how many cases are played side by side. Most of them wait.
@@ -145,8 +148,8 @@ func (s *Suite) play(ctx context.Context, c Case) Result {
 	start := time.Now()
 	r.Err = Run(ctx, target, c)
 	r.Took = time.Since(start)
-	if r.Err != nil && target.URL != "" {
-		s.awaitServer(ctx)
+	if r.Err != nil && target.URL != "" && !s.down.Load() {
+		s.down.Store(!s.awaitServer(ctx))
 	}
 	return r
 }
@@ -155,22 +158,28 @@ func (s *Suite) play(ctx context.Context, c Case) Result {
 // back, if somebody starts it again.
 const revival = 20 * time.Second
 
-// awaitServer returns when a client can connect, or revival is over: what fails
-// then is not the fault of the case before.
-func (s *Suite) awaitServer(ctx context.Context) {
+// awaitServer waits until a client can connect, so that what fails next is not
+// the fault of the case before. It returns false when revival is over.
+func (s *Suite) awaitServer(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, revival)
 	defer cancel()
-	t, err := Parse("connect", strings.NewReader("A server is there.\n\nsource: none\n\n== connect\nconnect a\n"))
-	if err != nil {
-		panic(err) // it is in this file
-	}
-	for Run(ctx, s.Target, t.Cases[0]) != nil {
+	for !s.reachable(ctx) {
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
+	return true
+}
+
+// reachable reports whether a client can connect.
+func (s *Suite) reachable(ctx context.Context) bool {
+	p := &player{
+		ctx: ctx, testCase: &Case{}, target: s.Target, config: Config{Apps: []App{s.Target.App}}, clients: make(map[string]*client),
+	}
+	defer p.hangUp()
+	return p.connect("a", "", "", true) == nil
 }
 
 // A Baseline says of cases that are known to fail, by ID, why they do.

@@ -49,6 +49,11 @@ func (f *conformanceRun) play(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	suite.Done = func(r conformance.Result) {
+		if o := r.Outcome(); o == conformance.Failed || o == conformance.Mended {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s\n", o, r.Case.ID())
+		}
+	}
 	results, err := suite.Run(cmd.Context())
 	if err != nil {
 		return err
