@@ -89,6 +89,14 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	return nil
 }
 
+// Terminate closes every connection that is signed in as a user, on all nodes,
+// with 4009: clients do not come back by themselves.
+//
+// Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
+func (a *App) Terminate(ctx context.Context, userID string) error {
+	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
+}
+
 // ChannelInfo says how many are on a channel, on all nodes.
 type ChannelInfo struct {
 	Name    string

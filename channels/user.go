@@ -148,14 +148,6 @@ func (s *Socket) signout() {
 	})
 }
 
-// Terminate closes every connection that is signed in as a user, on all nodes,
-// with 4009: clients do not come back by themselves.
-//
-// Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
-func (a *App) Terminate(ctx context.Context, userID string) error {
-	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
-}
-
 // userChangedLocked tells the watchers of a user that it has come online, or,
 // when it has stayed away for a while, that it is offline.
 func (c *Channel) userChangedLocked(d presence.Diff) {
