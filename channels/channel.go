@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hark/presence"
@@ -16,16 +17,19 @@ const entryOverhead = 64
 
 // A Channel is a place as this node holds it: who is subscribed here, what
 // waits to be sent to them, and, on presence channels, who is there anywhere.
-// It exists while this node has a subscription on it, or one under way.
+// It exists while this node has a subscription on it, or one under way, and
+// until its lists are empty.
 type Channel struct {
 	// Static after construction.
-	place   Place
-	kind    protocol.Kind
-	bound   int  // bytes of an entry list; Config.EntryList
-	counted bool // subscribers are told how many they are
-	later   *later
+	registry *registry
+	place    Place
+	kind     protocol.Kind
+	bound    int  // bytes of an entry list; Config.EntryList
+	counted  bool // subscribers are told how many they are
+	later    *later
 
-	refs int // subscriptions, those under way included; guarded by the registry shard
+	refs   int         // subscriptions, those under way included; guarded by the registry shard
+	unheld atomic.Bool // refs is 0; written under the registry shard
 
 	// mu is the publish lock: whatever is appended to the entry lists is
 	// appended to all of them under it, so every subscriber sees one order.
@@ -34,6 +38,7 @@ type Channel struct {
 	opened    bool     // roster and position are right
 	joined    int      // subscribers here
 	position  Position // of what was delivered last
+	changed   Position // while not opened: no older Snapshot has what joiners are told
 	roster    presence.Roster
 	waiting   []waitingJoin  // subscriptions ahead of position
 	feeds     []*feed        // one a flusher, nil where nobody was subscribed yet
@@ -62,12 +67,13 @@ type waitingJoin struct {
 func (h *Hub) newChannel(p Place) *Channel {
 	kind := protocol.KindOf(p.Channel)
 	return &Channel{
-		place:   p,
-		kind:    kind,
-		counted: h.apps[p.App].config.SubscriptionCount && !kind.IsPresence() && p.Channel[0] != '#',
-		bound:   h.config.EntryList,
-		later:   &h.later,
-		feeds:   make([]*feed, len(h.flushers)),
+		registry: h.channels,
+		place:    p,
+		kind:     kind,
+		counted:  h.apps[p.App].config.SubscriptionCount && !kind.IsPresence() && p.Channel[0] != '#',
+		bound:    h.config.EntryList,
+		later:    &h.later,
+		feeds:    make([]*feed, len(h.flushers)),
 	}
 }
 
@@ -98,12 +104,13 @@ func (c *Channel) openLocked(s Snapshot) error {
 	if c.opened {
 		return nil
 	}
-	if c.position != (Position{}) && s.Position.behind(c.position) {
-		c.position = Position{}
+	if s.Position.before(c.changed) {
 		return errStale
 	}
 	c.opened = true
-	c.position = s.Position
+	if !s.Position.before(c.position) {
+		c.position = s.Position
+	}
 	for _, m := range s.Members {
 		c.roster.Apply(presence.AddedDiff(m))
 	}
@@ -181,7 +188,20 @@ func (c *Channel) leave(sub *Subscription) {
 		// The broker may stop telling this node what happens here: whoever comes
 		// next starts from a Snapshot, and from none that is older than position.
 		c.opened, c.roster, c.succeeded = false, presence.Roster{}, protocol.Frame{}
+		c.changed = c.position
 	}
+}
+
+// drained reports whether nothing waits in the lists, or is being sent.
+func (c *Channel) drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.feeds {
+		if f != nil && f.queued {
+			return false
+		}
+	}
+	return true
 }
 
 // deliver takes the next envelope of the place. except is the subscription of
@@ -195,8 +215,9 @@ func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
 	if !c.opened {
 		// Nobody here can hear it yet. What a joiner is told of makes a Snapshot
 		// stale that was taken before it.
+		c.position = e.Position
 		if e.Kind != KindEvent || e.Cache > 0 {
-			c.position = e.Position
+			c.changed = e.Position
 		}
 		return
 	}
@@ -273,6 +294,11 @@ func (c *Channel) appendLocked(e entry) {
 		f.appendLocked(e)
 	}
 }
+
+// before reports whether p and q are of one epoch and p comes first. Where they
+// are not, neither is known to: a Snapshot is then the newer one, since the
+// place cannot have ended while the one who entered is on it.
+func (p Position) before(q Position) bool { return p.Epoch == q.Epoch && p.Seq < q.Seq }
 
 // behind reports whether p comes before q. A position of another epoch, or
 // none, does.

@@ -54,7 +54,7 @@
 //	memoryShard.mu         to find, make and forget a place
 //	memoryPlace.mu     Broker.Publish, Enter, Leave; the in-memory broker calls
 //	                   Sink.Deliver under it
-//	registryShard.mu   briefly, nothing is taken under it
+//	registryShard.mu   to find, hold and forget a channel
 //	socketPart.mu      briefly, nothing is taken under it
 //	Socket.mu          briefly, nothing is taken under it
 //	Channel.mu         the publish lock

@@ -128,6 +128,41 @@ func TestBatchVariants(t *testing.T) {
 	})
 }
 
+// A client that leaves a channel and comes back while its flusher is busy hears
+// what it was still to be sent before its new success, not after; and nothing
+// stays of a channel that everybody has left.
+func TestResubscribe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := hubtest.Config()
+		config.Flushers = 1
+		h := hubtest.Start(t, config)
+		gate := newGate(h, t)
+		a := hubtest.Connect(t, h)
+		a.Subscribe("x")
+		a.Expect(succeeded("x"))
+		open := gate.close()
+		var want []string
+		for i := range 300 { // more than one pass takes
+			trigger(t, h, channels.Trigger{Name: "e", Data: fmt.Sprint(i), Channels: []string{"x"}})
+			want = append(want, event("e", "x", fmt.Sprint(i)))
+		}
+		a.Unsubscribe("x")
+		a.Subscribe("x")
+		trigger(t, h, channels.Trigger{Name: "e", Data: "new", Channels: []string{"x"}})
+		open()
+		a.Expect(append(want, succeeded("x"), event("e", "x", "new"))...)
+		for i := range 100 {
+			a.Subscribe(fmt.Sprintf("y-%d", i))
+			a.Unsubscribe(fmt.Sprintf("y-%d", i))
+		}
+		a.Hangup()
+		synctest.Wait()
+		if n := h.Held(); n != 1 {
+			t.Errorf("%d channels are held, want that of the gate", n)
+		}
+	})
+}
+
 // A gate is a subscriber whose Send waits, so that its flusher does.
 type gate struct {
 	mu     sync.Mutex

@@ -216,6 +216,15 @@ func (f *feed) end() bool {
 	f.special = f.special[:0]
 	f.batch, f.busy = protocol.Batch{}, false
 
+	more := f.settle()
+	if !more {
+		f.channel.registry.forget(f.channel)
+	}
+	return more
+}
+
+// settle gives the pass's bytes back, and reports whether there are entries.
+func (f *feed) settle() bool {
 	c := f.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()

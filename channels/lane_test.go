@@ -109,7 +109,7 @@ func (r *remote) Enter(ctx context.Context, p channels.Place, o ...channels.Occu
 
 func (r *remote) Leave(ctx context.Context, p channels.Place, o ...channels.Occupant) error {
 	if err := r.travel(ctx); err != nil {
-		return err
+		return r.memory.Leave(context.WithoutCancel(ctx), p, o...) // remembered, as the contract has it
 	}
 	return r.answer(ctx, r.memory.Leave(ctx, p, o...))
 }
@@ -319,6 +319,44 @@ func TestLostAnswer(t *testing.T) {
 			t.Errorf("%+v, want one socket of one user", info)
 		}
 	})
+}
+
+// Events that are delivered before a channel is open do not make it open behind
+// them: whoever entered later would wait for a position that has passed.
+func TestOvertakenByEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &late{Memory: channels.NewMemory(), hold: map[protocol.SocketID]chan struct{}{}}
+		config := hubtest.Config()
+		config.Broker = broker
+		h := hubtest.Start(t, config)
+		a, b := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		for _, c := range []*hubtest.Client{a, b} {
+			broker.hold[c.ID()] = make(chan struct{})
+		}
+		var asked sync.WaitGroup
+		asked.Go(func() { a.Subscribe("news") })
+		synctest.Wait()
+		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"news"}})
+		asked.Go(func() { b.Subscribe("news") })
+		synctest.Wait()
+		for _, c := range []*hubtest.Client{a, b} {
+			close(broker.hold[c.ID()])
+			c.Expect(succeeded("news"))
+		}
+		asked.Wait()
+	})
+}
+
+// A late broker holds answers to Enter back, as a scheduler or a network may.
+type late struct {
+	*channels.Memory
+	hold map[protocol.SocketID]chan struct{}
+}
+
+func (l *late) Enter(ctx context.Context, p channels.Place, o ...channels.Occupant) (channels.Snapshot, error) {
+	s, err := l.Memory.Enter(ctx, p, o...)
+	<-l.hold[o[0].Socket]
+	return s, err
 }
 
 // A Sink is told of a gap: members are corrected and the channel is told.

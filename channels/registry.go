@@ -51,17 +51,31 @@ func (r *registry) hold(p Place, make func(Place) *Channel) *Channel {
 		shard.channels[p] = c
 	}
 	c.refs++
+	c.unheld.Store(false)
 	return c
 }
 
-// release undoes one hold. Nobody finds a channel that is held no more: who
-// comes next starts from a Snapshot of its own.
+// release undoes one hold.
 func (r *registry) release(c *Channel) {
 	shard := r.shard(c.place)
 	shard.mu.Lock()
-	defer shard.mu.Unlock()
 	c.refs--
-	if c.refs == 0 {
+	c.unheld.Store(c.refs == 0)
+	shard.mu.Unlock()
+	r.forget(c)
+}
+
+// forget drops a channel that nobody holds and whose lists are empty: whoever
+// came back before that must find what is still to be sent, or would hear it
+// after what is newer.
+func (r *registry) forget(c *Channel) {
+	if !c.unheld.Load() {
+		return
+	}
+	shard := r.shard(c.place)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if c.refs == 0 && c.drained() && shard.channels[c.place] == c {
 		delete(shard.channels, c.place)
 	}
 }
