@@ -40,9 +40,21 @@ func (p *player) request(r request, below []string) error {
 	if r.body, err = p.expand(r.body); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(below, isTime) {
+		// The server is to see it in the second that it was made for.
+		if err := p.wait(time.Until(time.Now().Truncate(time.Second).Add(time.Second))); err != nil {
+			return err
+		}
+	}
 	p.settle() // what clients did before it has happened
 	p.answer, err = p.do(r, below)
 	return err
+}
+
+// isTime reports whether a line below a request is a time by the clock.
+func isTime(line string) bool {
+	_, value, err := parameter(line)
+	return err == nil && strings.HasPrefix(value, "now")
 }
 
 // do sends a request. below are lines that change its parameters, or are headers
