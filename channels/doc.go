@@ -67,5 +67,7 @@
 //
 // The bound of an entry list is for events. Joins, leaves, members and counts
 // are appended whatever its size: each answers something that one socket did,
-// and none can be left out.
+// and none can be left out. Counts could be merged, and are not yet: where an
+// app has subscription_count on, a client that comes and goes without a pause
+// makes the others on a public channel hear of each time.
 package channels
