@@ -98,7 +98,6 @@ func TestRejectionTypes(t *testing.T) {
 		{protocol.ChannelDataRequired("c"), protocol.AuthError, 401},
 		{protocol.NotThatUser("c"), protocol.AuthError, 401},
 		{protocol.TooManyChannels("c", 1000), protocol.LimitReached, 413},
-		{protocol.Unavailable("c"), protocol.ServerError, 500},
 	} {
 		if r := c.rejection; r.Type != c.typ || r.Status != c.status || r.Channel != "c" || r.Message == "" {
 			t.Errorf("%+v, want type %s and status %d on channel c", r, c.typ, c.status)

@@ -7,13 +7,12 @@ const (
 	AuthError      = "AuthError"      // status 401: the signature, the key or what they cover is wrong
 	LimitReached   = "LimitReached"   // status 413: too many, or too big
 	InvalidChannel = "InvalidChannel" // status 400: no such name
-	ServerError    = "ServerError"    // status 500: not the client's fault; it may ask again
 )
 
 // A Rejection is a refused subscribe. The connection stays open.
 type Rejection struct {
 	Channel string // as the client named it; "" until whoever knows it fills it in
-	Type    string // AuthError, LimitReached, InvalidChannel or ServerError
+	Type    string // AuthError, LimitReached or InvalidChannel
 	Status  int    // an HTTP status that says the same
 	Message string // for the developer who reads the client's log
 }
@@ -90,10 +89,4 @@ func TooManyMembers(channel string, limit int) *Rejection {
 func TooManyChannels(channel string, limit int) *Rejection {
 	return limitReached(channel, fmt.Sprintf(
 		"Cannot subscribe to %s: this connection has reached its limit of %d channels, unsubscribe from one first", channel, limit))
-}
-
-// Unavailable refuses a subscribe that could not be carried out for reasons of the server's.
-func Unavailable(channel string) *Rejection {
-	return &Rejection{Channel: channel, Type: ServerError, Status: 500,
-		Message: fmt.Sprintf("Cannot subscribe to %s now, try again later", channel)}
 }
