@@ -34,6 +34,13 @@ type Pinger interface {
 	Ping()
 }
 
+// A Gatherer is a Conn that can send several batches with one write. SendAll
+// is Send for each of them in order, and answers ErrSlow for all if they pass
+// the bound together. The slice is the caller's again afterwards.
+type Gatherer interface {
+	SendAll(batches []protocol.Batch) error
+}
+
 var (
 	// ErrSlow says that the client did not read fast enough: the Conn's outbox
 	// passed its bound and the Conn is closing itself with 4100.

@@ -239,6 +239,7 @@ func TestConfigFaults(t *testing.T) {
 	key := authz.Keys{{Key: "k", Secret: "s"}}
 	_, err := channels.New(channels.Config{
 		ActivityTimeout: time.Millisecond,
+		Pacing:          0.5,
 		Apps: []channels.AppConfig{
 			{ID: "1", Keys: key},
 			{ID: "1", Keys: key},
@@ -250,7 +251,7 @@ func TestConfigFaults(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"ActivityTimeout", `two apps have the id "1"`, `the key "k" is given twice`, "empty key or secret", `app "3" has no key`, "colon"} {
+	for _, want := range []string{"ActivityTimeout", "Pacing", `two apps have the id "1"`, `the key "k" is given twice`, "empty key or secret", `app "3" has no key`, "colon"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}

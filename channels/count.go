@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"slices"
 	"time"
 
 	"hark/protocol"
@@ -40,7 +41,21 @@ func (c *Channel) countLocked(sockets int) {
 
 func (c *Channel) tellCountLocked() {
 	c.count.told, c.count.due = time.Now(), false
-	c.appendLocked(entry{kind: entryFrame, frame: c.countFrameLocked()})
+	c.appendLocked(entry{kind: entryCount, frame: c.countFrameLocked()})
+}
+
+// dropOldCounts leaves one count in a pass, the last: however often a client
+// comes and goes, the others hear of it no more often than they are served.
+func dropOldCounts(entries []entry) {
+	last := true
+	for i := range slices.Backward(entries) {
+		if entries[i].kind == entryCount {
+			if !last {
+				entries[i].frame = protocol.Frame{}
+			}
+			last = false
+		}
+	}
 }
 
 func (c *Channel) countFrameLocked() protocol.Frame {

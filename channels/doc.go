@@ -12,10 +12,11 @@
 //	Broker.Publish       which place in the order?  memory.go
 //	sink.Deliver         who here holds the place?  sink.go
 //	Channel.deliver      encode once, append        channel.go
-//	feed.appendLocked    one list a flusher         flusher.go
+//	feed.appendLocked    one list a flusher         feed.go
 //	flusher.run          whose turn is it?          flusher.go
-//	feed.begin           join frames to a batch     flusher.go
-//	feed.step            for every subscriber       flusher.go
+//	feed.begin           join frames to a batch     feed.go
+//	feed.step            for every subscriber       feed.go
+//	flusher.send         now, or with other places  flusher.go
 //	Conn.Send            one write                  the transport
 //
 // A trigger by REST enters at App.Trigger and takes the same way from
@@ -67,7 +68,5 @@
 //
 // The bound of an entry list is for events. Joins, leaves, members and counts
 // are appended whatever its size: each answers something that one socket did,
-// and none can be left out. Counts could be merged, and are not yet: where an
-// app has subscription_count on, a client that comes and goes without a pause
-// makes the others on a public channel hear of each time.
+// and none can be left out.
 package channels

@@ -65,7 +65,7 @@ func New(c Config) (*Hub, error) {
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {
-		h.flushers = append(h.flushers, newFlusher(i, c.Counters))
+		h.flushers = append(h.flushers, newFlusher(i, c))
 	}
 	for _, ac := range c.Apps {
 		app := newApp(h, ac)

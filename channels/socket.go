@@ -38,6 +38,7 @@ type Socket struct {
 	ended atomic.Bool
 
 	slot   int   // guarded by its socketPart
+	parcel int32 // in its flusher's outgoing, from 1; 0: none. Owned by the flusher
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
 	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
@@ -164,10 +165,33 @@ func (s *Socket) send(b protocol.Batch) {
 		return
 	}
 	if err := s.conn.Send(b); errors.Is(err, ErrSlow) {
-		s.hub.config.Counters.Dropped(DropSlow, b.Len())
-		if !s.gone.Swap(true) {
-			s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
+		s.slow(b.Len())
+	}
+}
+
+// sendAll is send for each of batches in order, with one write if the Conn can.
+func (s *Socket) sendAll(batches []protocol.Batch) {
+	gatherer, ok := s.conn.(Gatherer)
+	if !ok || len(batches) == 1 {
+		for _, b := range batches {
+			s.send(b)
 		}
+		return
+	}
+	if err := gatherer.SendAll(batches); errors.Is(err, ErrSlow) {
+		n := 0
+		for _, b := range batches {
+			n += b.Len()
+		}
+		s.slow(n)
+	}
+}
+
+// slow counts that the connection was closed over frames that it did not take.
+func (s *Socket) slow(frames int) {
+	s.hub.config.Counters.Dropped(DropSlow, frames)
+	if !s.gone.Swap(true) {
+		s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
 	}
 }
 

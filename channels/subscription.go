@@ -41,7 +41,7 @@ const (
 // take gives the subscription what all get in a pass.
 func (sub *Subscription) take(b protocol.Batch) {
 	if !sub.special && sub.role != roleSelf {
-		sub.socket.send(b)
+		sub.socket.flusher.send(sub.socket, b)
 	}
 }
 
@@ -53,7 +53,7 @@ func (sub *Subscription) batch(entries []entry) protocol.Batch {
 	present := sub.present
 	for _, e := range entries {
 		switch {
-		case e.kind == entryFrame && present && e.sub != sub && sub.role != roleSelf:
+		case e.toAll() && present && e.sub != sub && sub.role != roleSelf:
 			frames = append(frames, e.frame)
 		case e.kind == entryOnly && e.sub == sub:
 			frames = append(frames, e.frame)

@@ -56,6 +56,8 @@ var contracts = []contract{
 	{name: "an empty batch is nothing", test: emptyBatch},
 	{name: "a batch is shared and not written to", test: sharedBatch},
 	{name: "pings go between messages", test: pingsBetween},
+	{name: "gathered batches arrive whole and in order", test: gathered},
+	{name: "gathered batches pass no bound", test: gatheredSlow},
 	{name: "a reader that stops is closed with 4100", test: slowReader},
 	{name: "a batch over the bound is sent when nothing waits", test: largeBatch},
 	{name: "a close comes after what was accepted", test: closeAfterQueue},

@@ -63,6 +63,62 @@ func inOrderWithPauses(t *testing.T, connect Connect) {
 	got.takeN(t, p, sent-got[0])
 }
 
+// gatherer returns c as a Gatherer, or nil: to be one is optional.
+func gatherer(c channels.Conn) channels.Gatherer {
+	g, _ := c.(channels.Gatherer)
+	return g
+}
+
+// gathered sends several batches at a time between single ones. What the first
+// round finds room for the last one does not: the peer has not read yet.
+func gathered(t *testing.T, connect Connect) {
+	c, p := connect(t)
+	g := gatherer(c)
+	if g == nil {
+		return
+	}
+	seq := 0
+	var batches []protocol.Batch
+	for round := range several {
+		batches = batches[:0]
+		for range round % 9 {
+			batches = append(batches, protocol.Join(message(0, seq)))
+			seq++
+		}
+		if err := g.SendAll(batches); err != nil {
+			t.Fatalf("SendAll of %d batches: %v", len(batches), err)
+		}
+		clear(batches)
+		sendN(t, c, seq, 1)
+		seq++
+		if round == several/2 {
+			received{}.takeN(t, p, seq)
+			seq = 0
+		}
+	}
+	received{}.takeN(t, p, seq)
+}
+
+func gatheredSlow(t *testing.T, connect Connect) {
+	c, p := connect(t)
+	g := gatherer(c)
+	if g == nil {
+		return
+	}
+	const size = 1 << 20
+	var batches []protocol.Batch
+	for seq := range 70 { // more than any buffer may take
+		batches = append(batches, protocol.Join(sized(0, seq, size)))
+	}
+	if err := g.SendAll(batches); !errors.Is(err, channels.ErrSlow) {
+		t.Fatalf("SendAll of %d MiB to a peer that does not read: %v, want ErrSlow", len(batches), err)
+	}
+	if err := g.SendAll(batches); !errors.Is(err, channels.ErrClosed) {
+		t.Errorf("SendAll after ErrSlow: %v, want ErrClosed", err)
+	}
+	received{}.wantClosed(t, p, protocol.CloseOverCapacity)
+}
+
 func emptyBatch(t *testing.T, connect Connect) {
 	c, p := connect(t)
 	if err := c.Send(protocol.Batch{}); err != nil {

@@ -21,6 +21,8 @@ type Conn struct {
 var (
 	_ channels.Conn   = (*Conn)(nil)
 	_ channels.Pinger = (*Conn)(nil)
+
+	_ channels.Gatherer = (*Conn)(nil)
 )
 
 // A socket is what a Conn needs of a channels.Socket.
@@ -41,6 +43,10 @@ func (c *Conn) Send(b protocol.Batch) error {
 	}
 	return c.out.send(wire)
 }
+
+// SendAll is Send for each of batches, with one write where they are small. See
+// channels.Gatherer.
+func (c *Conn) SendAll(batches []protocol.Batch) error { return c.out.sendAll(batches) }
 
 // Close queues a Close frame behind what was accepted before. The connection
 // ends with the peer's answer, or after 2 s. Only the first call counts, and

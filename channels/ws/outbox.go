@@ -98,16 +98,22 @@ func (o *outbox) attach(conn net.Conn, run func(func()) bool, limit int) {
 func (o *outbox) send(b []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.sendLocked(b, 0)
+}
+
+// sendLocked is send for b of which n bytes are out already. The caller must
+// hold mu.
+func (o *outbox) sendLocked(b []byte, n int) error {
 	if o.phase != open {
 		return channels.ErrClosed
 	}
-	if o.fullLocked(len(b)) {
+	if o.fullLocked(len(b) - n) {
 		o.slow = true
 		o.dropLocked()
 		o.closeLocked(slowFrame)
 		return channels.ErrSlow
 	}
-	return o.putLocked(b)
+	return o.putLocked(b, n)
 }
 
 // control queues a whole control frame, which is the outbox's from now on.
@@ -122,7 +128,7 @@ func (o *outbox) control(frame []byte) {
 	case frame[0] == finClose:
 		o.closeLocked(frame)
 	case !o.fullLocked(len(frame)):
-		o.putLocked(frame)
+		o.putLocked(frame, 0)
 	}
 }
 
@@ -138,7 +144,7 @@ func (o *outbox) isClosing() bool {
 func (o *outbox) closeLocked(frame []byte) {
 	o.phase = closing
 	o.armLocked()
-	o.putLocked(frame)
+	o.putLocked(frame, 0)
 }
 
 // fullLocked reports whether n bytes more pass the bound. When nothing waits
@@ -149,17 +155,16 @@ func (o *outbox) fullLocked(n int) bool {
 	return o.bytes > 0 && o.bytes+n+entryCost > o.limit
 }
 
-// putLocked writes b as far as the kernel takes it, and queues the rest. The
-// caller must hold mu.
-func (o *outbox) putLocked(b []byte) error {
-	n := 0
+// putLocked writes b, of which n bytes are out already, as far as the kernel
+// takes it, and queues the rest. The caller must hold mu.
+func (o *outbox) putLocked(b []byte, n int) error {
 	if o.raw != nil && !o.draining {
-		var err error
-		if n, err = o.tryLocked(b); err != nil {
+		more, err := o.tryLocked(b[n:])
+		if err != nil {
 			o.endLocked(true)
 			return channels.ErrClosed
 		}
-		if n == len(b) {
+		if n += more; n == len(b) {
 			return nil
 		}
 	}

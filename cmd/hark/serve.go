@@ -96,6 +96,7 @@ func hubConfig(c config.Config, log *slog.Logger) channels.Config {
 		ActivityTimeout: c.ActivityTimeout,
 		PongWait:        c.PongWait,
 		Drain:           c.Drain,
+		Pacing:          c.Pacing,
 	}
 	if h.Drain == 0 {
 		h.Drain = -1 // the hub's word for at once

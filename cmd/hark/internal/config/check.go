@@ -102,6 +102,8 @@ func explain(field validator.FieldError) string {
 			return "is missing: give at least one"
 		}
 		return fmt.Sprintf("must be at least %s, not %v", field.Param(), field.Value())
+	case "max":
+		return fmt.Sprintf("must be at most %s, not %v", field.Param(), field.Value())
 	}
 	return "is not valid"
 }

@@ -68,6 +68,7 @@ func TestLoadFile(t *testing.T) {
 		ActivityTimeout: 2 * time.Minute,
 		PongWait:        10 * time.Second,
 		Drain:           0,
+		Pacing:          1.5,
 		Apps: []config.App{
 			{
 				ID:      "1001",
@@ -83,7 +84,7 @@ func TestLoadFile(t *testing.T) {
 		},
 		Sources: config.Sources{
 			Listen: "hark.yaml:1:9",
-			Apps:   []string{"hark.yaml:8:5", "hark.yaml:33:5"},
+			Apps:   []string{"hark.yaml:9:5", "hark.yaml:34:5"},
 		},
 	}
 	if diff := cmp.Diff(want, got, text); diff != "" {
@@ -124,7 +125,7 @@ func TestProblems(t *testing.T) {
 		{"unknown key, longer", app + "listen_addr: :1\n", "", []string{`hark.yaml:4:1: unknown key "listen_addr" (did you mean "listen"?)`}},
 		{
 			"unknown key, far", app + "webhooks: []\n", "",
-			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, apps)`},
+			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, pacing, apps)`},
 		},
 		{
 			"unknown key, inside", "apps: [{id: 1, keys: [{key: k, secret: s}], limits: {max_connections: 1}}]\n", "",
@@ -135,6 +136,9 @@ func TestProblems(t *testing.T) {
 		{"merge", app + "<<: {log: json}\n", "", []string{`hark.yaml:4:1: unknown key "<<"`}},
 		{"no unit", app + "drain: 5\n", "", []string{`hark.yaml:4:8: want a duration like 30s, not "5"`}},
 		{"negative", app + "drain: -5s\n", "", []string{"hark.yaml:4:8: drain must be at least 0, not -5s"}},
+		{"no pace", app + "pacing: fast\n", "", []string{`hark.yaml:4:9: want a number like 1.5, not "fast"`}},
+		{"pace too small", app + "pacing: 0.5\n", "", []string{"hark.yaml:4:9: pacing must be at least 1, not 0.5"}},
+		{"pace too large", app + "pacing: 1e9\n", "", []string{"hark.yaml:4:9: pacing must be at most 100, not 1e+09"}},
 		{"half seconds", app + "activity_timeout: 1500ms\n", "", []string{"hark.yaml:4:19: activity_timeout must be whole seconds, not 1.5s"}},
 		{"too short", app + "activity_timeout: 0s\n", "", []string{"hark.yaml:4:19: activity_timeout must be at least 1s, not 0s"}},
 		{"no list", "apps: 1\n", "", []string{"hark.yaml:1:7: want a list, not a single value"}},

@@ -162,6 +162,12 @@ func setScalar(v reflect.Value, text, tag string) error {
 			return fmt.Errorf("want %s, not %q", wanted(v), text)
 		}
 		v.SetInt(int64(i))
+	case v.Kind() == reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("want %s, not %q", wanted(v), text)
+		}
+		v.SetFloat(f)
 	case v.Kind() == reflect.Bool:
 		on, ok := map[string]bool{"true": true, "false": false}[text]
 		if !ok {
@@ -217,6 +223,8 @@ func wanted(v reflect.Value) string {
 		return "a duration like 30s"
 	case v.Kind() == reflect.Int:
 		return "a whole number"
+	case v.Kind() == reflect.Float64:
+		return "a number like 1.5"
 	case v.Kind() == reflect.Bool:
 		return "true or false"
 	}

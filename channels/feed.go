@@ -1,0 +1,203 @@
+package channels
+
+import (
+	"time"
+
+	"hark/protocol"
+)
+
+const (
+	// passSlice is how many subscribers a flusher serves before it looks at
+	// the next place: a huge channel costs the others at most this much.
+	passSlice = 256
+	// passEntries and passBytes bound what one pass over a place joins into a
+	// batch.
+	passEntries = 256
+	passBytes   = 64 << 10
+)
+
+// A feed is a place on one flusher: the ordered list of what is still to be
+// done there, and the subscribers it is done for.
+type feed struct {
+	channel *Channel
+	flusher *flusher
+
+	// Guarded by channel.mu.
+	entries []entry
+	size    int  // bytes of entries and of the pass under way
+	joined  int  // subscribers once all entries are done
+	queued  bool // on the flusher's ready list, or in its hands
+
+	// Owned by the flusher.
+	subs  []*Subscription
+	batch protocol.Batch // of the pass under way
+	next  int            // the first of subs that has not got it
+	taken int            // bytes of the pass under way
+	busy  bool           // a pass is under way
+	began time.Time      // when it began
+	due   time.Time      // when the next may begin; zero: at once
+	// special are those of subs who get something else in this pass.
+	special []*Subscription
+}
+
+// An entry is one thing to do on a place, in order.
+type entry struct {
+	kind  entryKind
+	frame protocol.Frame
+	sub   *Subscription
+}
+
+type entryKind uint8
+
+const (
+	entryFrame     entryKind = iota // frame to every subscriber but sub
+	entryCount                      // frame to every subscriber, unless another count follows in the pass
+	entryOnly                       // frame to sub alone
+	entryJoin                       // sub becomes a subscriber; frame to it alone
+	entryTerminate                  // close the sockets of those who are the user
+	entryLeave                      // sub is no subscriber any more
+)
+
+func (e *entry) bytes() int { return len(e.frame.Wire()) + entryOverhead }
+
+// toAll reports whether e's frame is for all subscribers, but for sub.
+func (e *entry) toAll() bool { return e.kind == entryFrame || e.kind == entryCount }
+
+// appendLocked appends e. The caller must hold channel.mu.
+func (f *feed) appendLocked(e entry) {
+	f.entries = append(f.entries, e)
+	f.size += e.bytes()
+	f.flusher.counters.Listed(e.bytes())
+	if !f.queued {
+		f.queued = true
+		f.flusher.enqueue(f)
+	}
+}
+
+// step serves at most passSlice subscribers and reports whether there is more
+// to do.
+func (f *feed) step() bool {
+	if !f.busy {
+		f.begin()
+	}
+	end := min(f.next+passSlice, len(f.subs))
+	for _, sub := range f.subs[f.next:end] {
+		sub.take(f.batch)
+	}
+	f.next = end
+	if end < len(f.subs) {
+		return true
+	}
+	return f.end()
+}
+
+// begin takes the next entries, brings the subscribers up to date, and serves
+// those that get something else than the batch.
+func (f *feed) begin() {
+	entries := f.take()
+	f.busy, f.next, f.began = true, 0, time.Now()
+	dropOldCounts(entries)
+	frames := make([]protocol.Frame, 0, len(entries))
+	for _, e := range entries {
+		if e.toAll() {
+			frames = append(frames, e.frame)
+		}
+		if e.sub != nil && !e.sub.special {
+			e.sub.special = true
+			f.special = append(f.special, e.sub)
+		}
+	}
+	for _, sub := range f.special {
+		f.flusher.send(sub.socket, sub.batch(entries))
+	}
+	for _, e := range entries {
+		switch e.kind {
+		case entryJoin:
+			f.insert(e.sub)
+		case entryLeave:
+			f.remove(e.sub)
+		case entryTerminate:
+			f.terminate()
+		}
+	}
+	f.batch = protocol.Join(frames...)
+	clear(entries) // the list they came from may live on
+}
+
+// take takes what one pass may hold off the list.
+func (f *feed) take() []entry {
+	c := f.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, bytes := 0, 0
+	for n < len(f.entries) && n < passEntries && (n == 0 || bytes+f.entries[n].bytes() <= passBytes) {
+		bytes += f.entries[n].bytes()
+		n++
+	}
+	f.taken = bytes
+	entries := f.entries[:n:n]
+	f.entries = f.entries[n:]
+	if len(f.entries) == 0 {
+		f.entries = nil
+	}
+	return entries
+}
+
+// end finishes the pass and reports whether another is due.
+func (f *feed) end() bool {
+	for i, sub := range f.special {
+		sub.special = false
+		f.special[i] = nil
+	}
+	f.special = f.special[:0]
+	f.batch, f.busy = protocol.Batch{}, false
+
+	more := f.settle()
+	if !more {
+		f.channel.registry.forget(f.channel)
+	}
+	return more
+}
+
+// settle gives the pass's bytes back, and reports whether there are entries. If
+// so, due says when their pass may begin.
+func (f *feed) settle() bool {
+	c := f.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.size -= f.taken
+	f.flusher.counters.Listed(-f.taken)
+	c.roomLocked()
+	f.queued = len(f.entries) > 0
+	f.due = time.Time{}
+	if f.queued && f.size < passBytes {
+		f.due = rest(f.began, time.Now(), f.flusher.pacing)
+	}
+	return f.queued
+}
+
+// terminate closes the sockets that are signed in as the user of the place,
+// after what they were to hear before.
+func (f *feed) terminate() {
+	f.flusher.out.flush()
+	for _, sub := range f.subs {
+		if sub.role == roleSelf {
+			sub.socket.close(protocol.CloseUnauthorized, "You got disconnected by the app.")
+		}
+	}
+}
+
+// insert and remove keep each subscription's index, so that both are O(1).
+func (f *feed) insert(sub *Subscription) {
+	sub.index, sub.present = len(f.subs), true
+	f.subs = append(f.subs, sub)
+}
+
+func (f *feed) remove(sub *Subscription) {
+	sub.present = false
+	last := len(f.subs) - 1
+	f.subs[sub.index] = f.subs[last]
+	f.subs[sub.index].index = sub.index
+	f.subs[last] = nil
+	f.subs = f.subs[:last]
+}
