@@ -35,7 +35,7 @@ type feed struct {
 	taken int            // bytes of the pass under way
 	busy  bool           // a pass is under way
 	began time.Time      // when it began
-	due   time.Time      // when the next may begin; zero: at once
+	due   time.Time      // the next begins no earlier; zero: at once
 	// special are those of subs who get something else in this pass.
 	special []*Subscription
 }
@@ -150,17 +150,15 @@ func (f *feed) end() bool {
 		f.special[i] = nil
 	}
 	f.special = f.special[:0]
-	f.batch, f.busy = protocol.Batch{}, false
-
 	more := f.settle()
+	f.batch, f.busy = protocol.Batch{}, false
 	if !more {
 		f.channel.registry.forget(f.channel)
 	}
 	return more
 }
 
-// settle gives the pass's bytes back, and reports whether there are entries. If
-// so, due says when their pass may begin.
+// settle gives the pass's bytes back, and reports whether there are entries.
 func (f *feed) settle() bool {
 	c := f.channel
 	c.mu.Lock()
@@ -170,8 +168,8 @@ func (f *feed) settle() bool {
 	c.roomLocked()
 	f.queued = len(f.entries) > 0
 	f.due = time.Time{}
-	if f.queued && f.size < passBytes {
-		f.due = rest(f.began, time.Now(), f.flusher.pacing)
+	if pressed := f.queued || f.batch.Len() > 1; pressed && f.size < passBytes {
+		f.due = restUntil(f.began, time.Now(), f.flusher.pacing)
 	}
 	return f.queued
 }

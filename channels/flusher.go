@@ -94,12 +94,11 @@ func (fl *flusher) take(empty []*feed) []*feed {
 func (fl *flusher) serve(round []*feed) {
 	fl.several = len(round) > 1
 	for _, f := range round {
-		switch more := f.step(); {
-		case !more:
-		case f.due.IsZero():
-			fl.enqueue(f)
-		default:
+		switch {
+		case f.rests():
 			heap.Push(&fl.resting, f)
+		case f.step():
+			fl.enqueue(f)
 		}
 	}
 	fl.out.flush()
@@ -111,7 +110,9 @@ func (fl *flusher) awake() {
 		return
 	}
 	for now := time.Now(); len(fl.resting) > 0 && !now.Before(fl.resting[0].due); {
-		fl.enqueue(heap.Pop(&fl.resting).(*feed))
+		f := heap.Pop(&fl.resting).(*feed)
+		f.due = time.Time{}
+		fl.enqueue(f)
 	}
 }
 

@@ -4,28 +4,32 @@ import "time"
 
 // Pacing. A write costs about the same for one frame as for many, so a place
 // where events come faster than a pass over its subscribers takes is better
-// served in fewer, larger batches. Its next pass begins no earlier than
-// Config.Pacing times the duration of the last one after that one's beginning,
-// if something came meanwhile that fits into one batch. Where nothing presses
-// nothing waits.
+// served in fewer, larger batches. After a pass that had several events, or
+// during which some came, the next begins no earlier than Config.Pacing times
+// its duration after its beginning, unless more waits than fits into one batch.
+// Where nothing presses nothing waits.
 const (
-	// maxCycle bounds the time from the beginning of a pass to the next, as far
-	// as pacing stretches it.
-	maxCycle = 20 * time.Millisecond
+	// maxRest bounds what pacing may cost an event.
+	maxRest = 20 * time.Millisecond
 	// minRest is the shortest rest worth a timer: an idle process is woken to
 	// the millisecond.
 	minRest = 100 * time.Microsecond
 )
 
-// rest returns until when a place rests whose pass began at a time and has
+// restUntil returns until when a place rests whose pass began at a time and has
 // ended now; zero: not at all.
-func rest(began, now time.Time, pacing float64) time.Time {
-	cycle := time.Duration(pacing * float64(now.Sub(began)))
-	due := began.Add(min(cycle, maxCycle))
-	if due.Sub(now) < minRest {
+func restUntil(began, now time.Time, pacing float64) time.Time {
+	took := now.Sub(began)
+	pause := min(time.Duration((pacing-1)*float64(took)), maxRest)
+	if pause < minRest {
 		return time.Time{}
 	}
-	return due
+	return now.Add(pause)
+}
+
+// rests reports whether it is too early for the next pass.
+func (f *feed) rests() bool {
+	return !f.busy && !f.due.IsZero() && time.Now().Before(f.due)
 }
 
 // resting are the places that rest, as a heap: the first is due first.
