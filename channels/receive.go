@@ -75,10 +75,7 @@ func (s *Socket) subscribe(m protocol.Message) error {
 	occupant.Counted = c.counted
 	sub := &Subscription{socket: s, channel: c, occupant: occupant}
 	s.mu.Lock()
-	if s.subs == nil {
-		s.subs = make(map[string]*Subscription, 1)
-	}
-	s.subs[request.Channel] = sub
+	s.subs.add(sub)
 	s.mu.Unlock()
 	s.do(request.Channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
 	return nil
@@ -89,7 +86,7 @@ func (s *Socket) subscribe(m protocol.Message) error {
 func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	limits := s.app.config.Limits
 	s.mu.Lock()
-	n, existing := len(s.subs), s.subs[r.Channel] != nil
+	n, existing := s.subs.len(), s.subs.find(r.Channel) != nil
 	s.mu.Unlock()
 	if n >= limits.Channels && !existing {
 		return Occupant{}, protocol.TooManyChannels(r.Channel, limits.Channels)
@@ -166,9 +163,9 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 func (s *Socket) forget(sub *Subscription) {
 	name := sub.channel.place.Channel
 	s.mu.Lock()
-	mine := s.subs[name] == sub
+	mine := s.subs.find(name) == sub
 	if mine {
-		delete(s.subs, name)
+		s.subs.remove(name)
 	}
 	s.mu.Unlock()
 	if mine {
@@ -182,8 +179,7 @@ func (s *Socket) unsubscribe(m protocol.Message) error {
 		return err
 	}
 	s.mu.Lock()
-	sub := s.subs[name]
-	delete(s.subs, name)
+	sub := s.subs.remove(name)
 	s.mu.Unlock()
 	if sub != nil {
 		s.leave(sub)
@@ -249,7 +245,7 @@ func (s *Socket) checkClientEvent(m protocol.Message) (user string, err error) {
 		return "", protocol.ClientEventKind()
 	}
 	s.mu.Lock()
-	sub := s.subs[m.Channel]
+	sub := s.subs.find(m.Channel)
 	s.mu.Unlock()
 	if sub == nil || !sub.joined.Load() {
 		return "", protocol.ClientEventNotSubscribed(m.Channel)

@@ -47,8 +47,8 @@ type Socket struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	subs  map[string]*Subscription // by channel, those under way included
-	lanes *lanes                   // nil until something had to wait
+	subs  subscriptions
+	lanes *lanes // nil until something had to wait
 }
 
 // Connect takes a connection in. It returns nil if it refuses it: then the
@@ -148,12 +148,12 @@ func (s *Socket) End() {
 	s.hub.sockets.remove(s)
 	s.mu.Lock()
 	subs := s.subs
-	s.subs = nil
+	s.subs = subscriptions{}
 	if s.known.Load() {
 		s.app.connections.Add(-1)
 	}
 	s.mu.Unlock()
-	for _, sub := range subs {
+	for sub := range subs.all {
 		s.leave(sub)
 	}
 	s.signout()
@@ -215,7 +215,7 @@ func (s *Socket) close(code protocol.CloseCode, reason string) {
 func (s *Socket) subscription(c *Channel) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sub := s.subs[c.place.Channel]; sub != nil && sub.channel == c {
+	if sub := s.subs.find(c.place.Channel); sub != nil && sub.channel == c {
 		return sub
 	}
 	return nil
