@@ -5,11 +5,11 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint fuzz peers bench build docker
+.PHONY: test setup check lint stress fuzz peers bench build docker
 
 test: setup check
 	$(GO) test -race -timeout 9m ./...
-	$(GO) test -run Alloc ./channels/... ./protocol # what the race detector would count along
+	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol # what the race detector would count along
 
 # What the tests use beside Go: installed with apt-get where that is possible, else one line says how.
 setup:
@@ -23,6 +23,10 @@ check:
 # Not part of make test: building the linter takes minutes. It stays out of go.mod, which would gain hundreds of lines.
 lint:
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+# What could depend on who comes first, many times.
+stress:
+	$(GO) test -race -count=50 -timeout 3h ./channels ./channels/ws
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)

@@ -10,34 +10,35 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coder keeps the buffers that Hijack returns for the life of the connection.
-// The reader's is for headers and small messages, larger payloads bypass it;
-// the writer's takes the largest control frame in one piece.
-const (
-	readBuffer  = 512
-	writeBuffer = maxControl + 1
-)
+// coderBuffer is the size of each of the two buffers that Hijack returns and
+// that coder keeps for the life of the connection, in bytes: the least that
+// bufio takes. Headers of frames go through them; what is larger does not.
+const coderBuffer = 16
 
 // accept answers the upgrade request r and takes its connection over. After an
 // error coder has answered with a status of 4xx or 501.
 //
 // Any Origin may connect: apps identify clients by signatures, not by cookies.
 // There is no compression and no subprotocol.
-func accept(w http.ResponseWriter, r *http.Request, run func(func()) bool, limit int) (*Conn, *websocket.Conn, error) {
+func accept(w http.ResponseWriter, r *http.Request, run func(func()) bool, limit int) (*Conn, error) {
 	c := new(Conn)
 	if h, ok := hijacker(w); ok {
-		w = &takeover{w, h, func(conn net.Conn, early []byte) net.Conn {
-			c.early = early
+		w = &takeover{w, h, func(conn net.Conn, early []byte) (net.Conn, *bufio.ReadWriter) {
+			if len(early) > 0 {
+				c.in = newIntake(bytes.Clone(early))
+			}
 			c.out.attach(conn, run, limit)
-			return wire{c}
+			c.ahead = bufio.NewReaderSize(wire{c}, coderBuffer)
+			return wire{c}, bufio.NewReadWriter(c.ahead, bufio.NewWriterSize(wire{c}, coderBuffer))
 		}}
 	}
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	var err error
+	c.ws, err = websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true,
 		OnPingReceived:     func(context.Context, []byte) bool { c.alive(); return true },
 		OnPongReceived:     func(context.Context, []byte) { c.alive() },
 	})
-	return c, ws, err
+	return c, err
 }
 
 // hijacker returns the Hijacker of w or of what it wraps, as
@@ -60,7 +61,7 @@ func hijacker(w http.ResponseWriter) (http.Hijacker, bool) {
 type takeover struct {
 	http.ResponseWriter
 	hijacker http.Hijacker
-	wrap     func(conn net.Conn, early []byte) net.Conn
+	wrap     func(conn net.Conn, early []byte) (net.Conn, *bufio.ReadWriter)
 }
 
 // Hijack takes the connection, with what had been read of it already.
@@ -70,8 +71,8 @@ func (t *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	conn = t.wrap(conn, bytes.Clone(early))
-	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, readBuffer), bufio.NewWriterSize(conn, writeBuffer)), nil
+	conn, rw = t.wrap(conn, early)
+	return conn, rw, nil
 }
 
 // WriteHeaderNow writes the 101 of a writer that holds it back. gin's does,

@@ -4,8 +4,11 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"hark/channels/hubtest"
 	"hark/channels/ws"
 	"hark/protocol"
 )
@@ -42,6 +45,46 @@ func BenchmarkSend(b *testing.B) {
 		c := ws.NewConn(conn)
 		return func() error { return c.Send(frame) }
 	})
+}
+
+// BenchmarkEcho is a pusher:ping from each of 200 clients in turn, and its
+// answer, with a goroutine for each connection and with parking side by side:
+// as it is, and with clients that are parked after each message. CPU is that of
+// the server alone.
+func BenchmarkEcho(b *testing.B) {
+	const clients = 200
+	for _, mode := range []struct {
+		name string
+		park time.Duration
+	}{{"goroutines", -1}, {"parking", 0}, {"always-parked", 1}} {
+		b.Run(mode.name, func(b *testing.B) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			c := hubtest.Config()
+			c.Drain = -1
+			h := ws.New(hubtest.Start(b, c))
+			h.ParkAfter = mode.park
+			serve(b, ln, h)
+			crowd := newCrowd(b, ln.Addr().String(), clients)
+			crowd.say()
+			before := cpuTime(b)
+			for b.Loop() {
+				crowd.say()
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N*clients), "cpu-ns/echo")
+		})
+	}
+}
+
+// cpuTime is what this process has used.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // loopback returns the two ends of a TCP connection.

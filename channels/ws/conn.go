@@ -1,6 +1,11 @@
 package ws
 
 import (
+	"bufio"
+	"time"
+
+	"github.com/coder/websocket"
+
 	"hark/channels"
 	"hark/protocol"
 )
@@ -8,11 +13,19 @@ import (
 // A Conn is one websocket. It keeps the promises of channels.Conn; the HTTP
 // handler makes it and its reader ends it.
 type Conn struct {
-	out    outbox
-	socket socket // whom messages go to; nil: refused. Static once reading has started
+	out outbox
+
+	// Static once reading has started.
+	socket  socket   // whom messages go to; nil: refused
+	parking *parking // where it is parked while it is silent; nil: it has a goroutine always
+	number  uint64   // there
 
 	// Owned by the reader.
-	early []byte // what net/http had read of the connection
+	ws      *websocket.Conn
+	ahead   *bufio.Reader // coder's
+	in      *intake       // nil while parked
+	watched bool          // has been parked
+	warm    time.Duration // the poller's time until which something that comes is not the first
 
 	// Owned by coder, which writes one frame at a time.
 	frames assembler

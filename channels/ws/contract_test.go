@@ -11,12 +11,19 @@ import (
 	"hark/channels/conntest"
 )
 
+// TestContractTCP: with the two modes that differ most.
 func TestContractTCP(t *testing.T) {
-	t.Parallel()
-	conntest.Run(t, func(t *testing.T) (channels.Conn, conntest.Peer) {
-		k, c := serveTCP(t).connect()
-		return k.Conn, c
-	})
+	for _, mode := range []mode{modes[0], modes[2]} {
+		t.Run(mode.name, func(t *testing.T) {
+			t.Parallel()
+			conntest.Run(t, func(t *testing.T) (channels.Conn, conntest.Peer) {
+				s := serveTCP(t)
+				s.ParkAfter = mode.parkAfter
+				k, c := s.connect()
+				return k.Conn, c
+			})
+		})
+	}
 }
 
 // TestContractUnix: behind a proxy on the same machine.

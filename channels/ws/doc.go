@@ -11,8 +11,18 @@
 //	wire.Write  coder's control -'         `-> drain, a goroutine while the kernel takes no more
 //	            frames
 //
-// The HTTP handler returns as soon as the socket is connected. An idle
-// connection then has one goroutine, its reader, and no buffers of net/http.
+// The HTTP handler returns as soon as the socket is connected. A connection
+// that has nothing to read is then parked: it owns no goroutine, no timer, no
+// context and no buffer, and takes about 4.5 KiB of memory with one
+// subscription, 1.5 of them coder's. One goroutine, the poller, waits for all
+// of them:
+//
+//	parked -> something came -> a goroutine: intake -> ws.Reader -> Socket.Receive
+//	   ^                                        |
+//	   '---- nothing more, or silent for Handler.ParkAfter
+//
+// Where that cannot be (no Linux, TLS in this process, net.Pipe) a connection
+// has a goroutine that reads, and takes 3.5 KiB more. The tests run both ways.
 //
 // Guarantees, for each connection:
 //
@@ -25,6 +35,8 @@
 //   - A connection that is being closed ends within 2 s, whether the peer reads
 //     or not. One whose peer takes less than 16 KiB in 10 s of what waits ends
 //     too.
+//   - What has come in part is kept, however long the rest takes, and holds up
+//     nobody else.
 //   - The Socket's End is called once, when nothing more will be received.
 //
 // Pusher: https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/

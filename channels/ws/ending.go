@@ -53,6 +53,7 @@ func (o *outbox) endLocked(reset bool) {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+	o.wakeLocked() // nobody else would tell the reader
 }
 
 // release lets go of the connection: a blocked read returns at once and no read
@@ -65,6 +66,7 @@ func (o *outbox) release() {
 	}
 	o.deaf = true
 	o.conn.SetReadDeadline(longAgo)
+	o.wakeLocked()
 	o.armLocked()
 	o.then = leave
 	idle := !o.draining
@@ -77,15 +79,39 @@ func (o *outbox) release() {
 	}
 }
 
-// setReadDeadline sets the read deadline of the connection, unless reads have
-// been ended for good.
+// setReadDeadline sets coder's read deadline of the connection, unless reads
+// have been ended for good.
 func (o *outbox) setReadDeadline(t time.Time) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.bounded = !t.IsZero()
 	if o.deaf {
 		return nil
 	}
 	return o.conn.SetReadDeadline(t)
+}
+
+// pause sets a read deadline that ends only a pause of the reader. It returns
+// false where the deadline has a meaning already.
+func (o *outbox) pause(t time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.deaf && !o.bounded && o.conn.SetReadDeadline(t) == nil
+}
+
+// wake gives a parked connection its reader back.
+func (o *outbox) wake() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wakeLocked()
+}
+
+// wakeLocked is wake. The caller must hold mu.
+func (o *outbox) wakeLocked() {
+	if o.parked != nil {
+		o.parked.resume()
+		o.parked = nil
+	}
 }
 
 // linger waits until the peer ends its direction, at most closeWait, and

@@ -38,3 +38,24 @@ func NewConn(conn net.Conn) *Conn {
 	c.out.attach(conn, func(f func()) bool { go f(); return true }, defaultLimit)
 	return c
 }
+
+// Parked reports whether c has no goroutine at the moment.
+func Parked(c channels.Conn) bool {
+	o := &c.(*Conn).out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.parked != nil
+}
+
+// Parking returns how many connections have entered h's parking, and how many
+// its poller knows.
+func Parking(h *Handler) (entered, known int) {
+	h.parking.mu.Lock()
+	defer h.parking.mu.Unlock()
+	if p := h.parking.poller; p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		known = len(p.conns)
+	}
+	return h.parking.n, known
+}

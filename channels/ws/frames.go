@@ -43,6 +43,31 @@ func onWire(code protocol.CloseCode) bool {
 	return code >= 3000 && code <= 4999
 }
 
+// cutPing returns the length of the ping or pong that b begins with, and the
+// payload of a ping, unmasked in place; not nil. ok is false when b begins with
+// something else, or with a part of one, or with one that no client may send.
+func cutPing(b []byte) (n int, payload []byte, ok bool) {
+	if len(b) < 6 || b[0] != finPing && b[0] != finPong || b[1] < 0x80 || b[1] > 0x80+maxControl-2 {
+		return 0, nil, false
+	}
+	if n = 6 + int(b[1]&0x7f); len(b) < n {
+		return 0, nil, false
+	}
+	if b[0] == finPong {
+		return n, nil, true
+	}
+	mask, payload := b[2:6], b[6:n]
+	for i := range payload {
+		payload[i] ^= mask[i%4]
+	}
+	return n, payload, true
+}
+
+// pong returns the answer to a ping.
+func pong(payload []byte) []byte {
+	return append([]byte{finPong, byte(len(payload))}, payload...)
+}
+
 // validClose returns frame, unless it is a Close frame whose reason is no UTF-8:
 // coder gives a peer's own words back to it, but RFC 6455 §8.1 asks to fail the
 // connection over them.

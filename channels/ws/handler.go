@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"hark/channels"
 	"hark/protocol"
@@ -16,8 +17,19 @@ type Handler struct {
 	// 0: 1 MiB, negative: no bound. Over it the client is closed with 4100.
 	Outbox int
 
-	hub *channels.Hub
+	// ParkAfter is how long a client that talks must be silent to be parked: to
+	// have no goroutine and no buffer until it says something more; 0: 2 s,
+	// negative: clients are not parked. Only Linux parks, and what has a socket
+	// of its own: not TLS in this process.
+	ParkAfter time.Duration
+
+	hub     *channels.Hub
+	parking parking
 }
+
+// defaultPatience is long enough that a client which says something now and then
+// is no busier than with a goroutine of its own.
+const defaultPatience = 2 * time.Second
 
 // New returns a Handler that connects clients to hub.
 func New(hub *channels.Hub) *Handler { return &Handler{hub: hub} }
@@ -60,11 +72,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, run func(func())
 	case limit < 0:
 		limit = math.MaxInt
 	}
-	c, ws, err := accept(w, r, run, limit)
+	patience := h.ParkAfter
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	c, err := accept(w, r, run, limit)
 	if err != nil {
 		return // answered, and nothing of ours has begun
 	}
-	c.startReading(ws, connect(c))
+	c.startReading(connect(c), &h.parking, patience)
 }
 
 // refuse closes c with the code and the words of err.

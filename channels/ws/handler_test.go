@@ -2,11 +2,13 @@ package ws_test
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/channels"
 	"hark/channels/hubtest"
@@ -103,18 +105,29 @@ func TestNoHandshake(t *testing.T) {
 	}
 }
 
-// withHub runs test with a Handler for a running hub, over net.Pipe.
+// withHub runs test with a Handler for a running hub, everywhere.
 func withHub(t *testing.T, name string, test func(t *testing.T, connect func(path string, extra ...string) *client)) {
+	run := func(t *testing.T, ln net.Listener, dial func() net.Conn, parkAfter time.Duration) {
+		h := ws.New(hubtest.Start(t, hubtest.Config()))
+		h.ParkAfter = parkAfter
+		serve(t, ln, h)
+		test(t, func(path string, extra ...string) *client {
+			t.Helper()
+			return newClient(t, dial(), upgrade(path, extra...))
+		})
+	}
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			hub := hubtest.Start(t, hubtest.Config())
 			ln, dial := listenPipe()
-			serve(t, ln, ws.New(hub))
-			test(t, func(path string, extra ...string) *client {
-				t.Helper()
-				return newClient(t, dial(), upgrade(path, extra...))
-			})
+			run(t, ln, dial, 0)
 		})
+		for _, mode := range modes {
+			t.Run(mode.name, func(t *testing.T) {
+				t.Parallel()
+				ln, dial := listenTCP(t)
+				run(t, ln, dial, mode.parkAfter)
+			})
+		}
 	})
 }
 
@@ -173,9 +186,9 @@ func TestHandler(t *testing.T) {
 
 // TestHandlerAfterHub: a client that comes when the hub has ended is told so,
 // even though nothing can be started for it any more.
-func TestHandlerAfterHub(t *testing.T) {
-	t.Parallel()
-	s := serveTCP(t)
+func TestHandlerAfterHub(t *testing.T) { overTCP(t, handlerAfterHub) }
+
+func handlerAfterHub(t *testing.T, s *server) {
 	s.ended.Store(true)
 	k, c := s.connect()
 	if reason := c.wantClosed(protocol.CloseOverCapacity); reason == "" {
@@ -203,6 +216,17 @@ func TestEarlyBytes(t *testing.T) {
 						t.Errorf("received %d bytes, want %d", len(got), len(want))
 					}
 				}
+			})
+			overTCP(t, func(t *testing.T, s *server) {
+				long := strings.Repeat("x", size)
+				c := newClient(t, s.dial(), upgrade("/app/key"), append(fin(opText, long), fin(opText, "second")...)...)
+				k := <-s.sockets
+				for _, want := range []string{long, "second"} {
+					if got := <-k.messages; got != want {
+						t.Errorf("received %d bytes, want %d", len(got), len(want))
+					}
+				}
+				wantEndedOnce(t, k, c)
 			})
 		})
 	}
@@ -245,9 +269,9 @@ func (w *holdingWriter) Unwrap() http.ResponseWriter {
 type outer struct{ *holdingWriter }
 
 // TestRefusedConn: what a hub said before it refused arrives.
-func TestRefusedConn(t *testing.T) {
-	t.Parallel()
-	s := serveTCP(t)
+func TestRefusedConn(t *testing.T) { overTCP(t, refusedConn) }
+
+func refusedConn(t *testing.T, s *server) {
 	s.admit = func(c channels.Conn) ws.Socket {
 		c.Send(text(1))
 		c.Close(protocol.CloseUnknownApp, "no such app")

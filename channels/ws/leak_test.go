@@ -10,12 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"hark/channels/ws"
 	"hark/protocol"
 )
 
 // TestMain fails when a goroutine is left after the tests. The ends of net/http
 // come a moment after them; a fuzzing process keeps some of its own.
 func TestMain(m *testing.M) {
+	if arg := os.Getenv(crowdEnv); arg != "" {
+		if err := runCrowd(arg); err != nil {
+			fmt.Fprintln(os.Stderr, "a crowd:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.fuzzworker").Value.String() == "true"
@@ -34,13 +42,6 @@ func TestMain(m *testing.M) {
 // TestNoLeaks opens connections and ends them in every way there is. Nothing of
 // them stays: no goroutine, no file.
 func TestNoLeaks(t *testing.T) {
-	files := func() int {
-		list, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Fatalf("this test counts open files in /proc: %v", err)
-		}
-		return len(list)
-	}
 	endings := []func(k *socket, c *client){
 		func(k *socket, c *client) { c.Drop() },
 		func(k *socket, c *client) { c.Close() },
@@ -56,48 +57,79 @@ func TestNoLeaks(t *testing.T) {
 			c.Drop()
 		},
 	}
-	const rounds = 60
-	var open, goroutines int
-	t.Run("connections", func(t *testing.T) {
-		s := serveTCP(t)
-		k, c := s.connect() // whatever is made once has been made
-		c.Drop()
-		<-k.ended
-		s.wait()
-		open, goroutines = files(), runtime.NumGoroutine()
-		for range rounds {
-			for _, end := range endings {
-				k, c := s.connect()
-				end(k, c)
-				c.Close()
-				<-k.ended
+	const rounds = 40
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			var open, goroutines int
+			s := serveTCP(t)
+			s.ParkAfter = mode.parkAfter
+			k, c := s.connect() // whatever is made once has been made
+			c.Drop()
+			<-k.ended
+			s.wait()
+			open, goroutines = openFiles(t), runtime.NumGoroutine()
+			for range rounds {
+				for _, end := range endings {
+					k, c := s.connect()
+					end(k, c)
+					c.Close()
+					<-k.ended
+				}
 			}
-		}
-		s.wait()
-		if n := files(); n > open {
-			t.Errorf("%d files were open, %d are now", open, n)
-		}
-		// net/http's goroutines end a moment after the handler. A leak of one
-		// ending would be a whole round of them.
-		if n := runtime.NumGoroutine(); n > goroutines+rounds/2 {
-			t.Errorf("%d goroutines were there, %d are now", goroutines, n)
-		}
-	})
+			s.wait()
+			if n := openFiles(t); n > open {
+				t.Errorf("%d files were open, %d are now", open, n)
+			}
+			// net/http's goroutines end a moment after the handler. A leak of one
+			// ending would be a whole round of them.
+			if n := runtime.NumGoroutine(); n > goroutines+rounds/2 {
+				t.Errorf("%d goroutines were there, %d are now", goroutines, n)
+			}
+			if entered, known := ws.Parking(s.Handler); entered != 0 || known != 0 {
+				t.Errorf("%d connections are still registered for parking, %d known to the poller", entered, known)
+			}
+		})
+	}
 }
 
-// TestOneGoroutine: a connection that does nothing has its reader and no other
-// goroutine.
-func TestOneGoroutine(t *testing.T) {
-	s := serveTCP(t)
-	s.connect()
-	const n = 50
-	before := runtime.NumGoroutine()
-	for range n {
-		k, c := s.connect()
-		k.Send(text(1))
-		c.want(opText, string(payload(text(1))))
+// openFiles is how many files this process has open.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatalf("this test counts open files in /proc: %v", err)
 	}
-	if got := runtime.NumGoroutine() - before; got > n+n/2 { // a few of net/http may still be ending
-		t.Errorf("%d connections have %d goroutines", n, got)
+	return len(list)
+}
+
+// TestGoroutinesOfIdle: a connection that does nothing has its reader and no
+// other goroutine, and where it is parked it has none.
+func TestGoroutinesOfIdle(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			s := serveTCP(t)
+			s.ParkAfter = mode.parkAfter
+			parks := mode.parkAfter >= 0 && runtime.GOOS == "linux"
+			s.connect()
+			const n = 50
+			before := runtime.NumGoroutine()
+			for range n {
+				k, c := s.connect()
+				k.Send(text(1))
+				c.want(opText, string(payload(text(1))))
+				c.say(fin(opText, "hello"))
+				<-k.messages
+				if parks {
+					awaitParked(k)
+				}
+			}
+			most := n + n/2 // a few of net/http may still be ending
+			if parks {
+				most = n / 2
+			}
+			if got := runtime.NumGoroutine() - before; got > most {
+				t.Errorf("%d connections have %d goroutines", n, got)
+			}
+		})
 	}
 }

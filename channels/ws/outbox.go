@@ -47,7 +47,9 @@ type outbox struct {
 	then     ending
 	slow     bool        // the bound was passed
 	deaf     bool        // reads have been ended; no read deadline may be set any more
+	bounded  bool        // coder has set a read deadline
 	draining bool        // a drain runs; while none does, pending is empty
+	parked   resumer     // the connection's reader, while it has no goroutine
 	pending  [][]byte    // what waits: whole frames, shared, never written to
 	sent     int         // bytes at the front of pending that are out
 	busy     int         // bytes behind them that the drain is writing
@@ -57,6 +59,9 @@ type outbox struct {
 	tryN     int
 	tryErr   error
 }
+
+// A resumer is started again once there is something to read, or nothing ever.
+type resumer interface{ resume() }
 
 // A phase is how far the end of a connection has come.
 type phase uint8

@@ -39,10 +39,11 @@ func TestSendAllocatesNothing(t *testing.T) {
 // TestControlFramesBetweenMessages: coder's control frames are never inside of
 // a message, even when they are written byte by byte, and however slowly the
 // peer reads.
-func TestControlFramesBetweenMessages(t *testing.T) {
-	t.Parallel()
+func TestControlFramesBetweenMessages(t *testing.T) { overTCP(t, controlFramesBetweenMessages) }
+
+func controlFramesBetweenMessages(t *testing.T, s *server) {
 	const messages, pongs, senders = 150, 150, 3
-	k, c := serveTCP(t).connect()
+	k, c := s.connect()
 	var all sync.WaitGroup
 	for range senders {
 		all.Go(func() {
@@ -86,9 +87,9 @@ func TestControlFramesBetweenMessages(t *testing.T) {
 
 // TestSlowReaderCostsNobodyElse: while one client does not read, another one's
 // messages pass, and what waits for the slow one is bounded.
-func TestSlowReaderCostsNobodyElse(t *testing.T) {
-	t.Parallel()
-	s := serveTCP(t)
+func TestSlowReaderCostsNobodyElse(t *testing.T) { overTCP(t, slowReaderCostsNobodyElse) }
+
+func slowReaderCostsNobodyElse(t *testing.T, s *server) {
 	s.Outbox = 100 << 10
 	slow, slowClient := s.connect()
 	fast, fastClient := s.connect()
@@ -332,10 +333,11 @@ func TestSendNoticesAReset(t *testing.T) {
 // TestBatchesUnderPressure is the life of a busy connection: several senders,
 // pings from both sides, a reader that is now slow and now fast, and a close in
 // the end.
-func TestBatchesUnderPressure(t *testing.T) {
-	t.Parallel()
+func TestBatchesUnderPressure(t *testing.T) { overTCP(t, batchesUnderPressure) }
+
+func batchesUnderPressure(t *testing.T, s *server) {
 	const senders, each = 4, 400
-	k, c := serveTCP(t).connect()
+	k, c := s.connect()
 	room := make(chan struct{}, 60) // so many messages may wait for the reader
 	var all sync.WaitGroup
 	for sender := range senders {

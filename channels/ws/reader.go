@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -13,34 +14,42 @@ import (
 )
 
 // startReading hands what arrives to s until the connection ends; a nil s was
-// refused, and only the end is waited for. It returns at once. When run starts
-// nothing any more, because the hub has ended, the connection is closed and its
-// end is waited for here: at most closeWait.
+// refused, and only the end is waited for. It returns at once. The connection
+// is parked until something comes, or has a goroutine of its own where that
+// cannot be. When run starts nothing any more, because the hub has ended, the
+// connection is closed and its end is waited for here: at most closeWait.
 //
 // Call tree:
 //
 //	startReading
-//	  run(read)
-//	    receive            until an error or an end
-//	      ws.Reader        waits; answers pings and closes through wire
+//	  park                 until there is something to read: readAgain
+//	  run(readAlways)      where there is no parking
+//	    receive            until an error or an end, or the patience ends: park
+//	      intake.fill      waits
+//	      answer           pings and pongs
+//	      ws.Reader        a message's header; the peer's close through wire
 //	      readMessage      into a pooled buffer
 //	      socket.Receive
-//	    socket.End
-//	    outbox.linger      when the Close frame was ours
-//	    ws.CloseNow        wire.Close, outbox.release
-func (c *Conn) startReading(ws *websocket.Conn, s socket) {
-	limit := maxRefused
-	if c.socket = s; s != nil {
-		limit = s.MessageLimit()
+//	    finish
+//	      socket.End
+//	      outbox.linger    when the Close frame was ours
+//	      ws.CloseNow      wire.Close, outbox.release
+func (c *Conn) startReading(s socket, parking *parking, patience time.Duration) {
+	c.socket = s
+	limit := int64(-1)
+	if n := c.messageLimit(); n < math.MaxInt {
+		limit = int64(n)
 	}
-	if limit == math.MaxInt {
-		ws.SetReadLimit(-1)
-	} else {
-		ws.SetReadLimit(int64(limit))
-	}
-	if !c.out.run(func() { c.read(ws, limit) }) {
+	c.ws.SetReadLimit(limit)
+	switch {
+	case patience > 0 && c.out.raw != nil && parking.enter(c, patience, c.out.run):
+		if c.in != nil || !c.park() {
+			c.resume()
+		}
+	case c.out.run(c.readAlways):
+	default:
 		c.Close(protocol.CloseOverCapacity, protocol.CloseOverCapacity.Reason())
-		c.read(ws, limit)
+		c.readAlways()
 	}
 }
 
@@ -48,40 +57,115 @@ func (c *Conn) startReading(ws *websocket.Conn, s socket) {
 // discarded anyway.
 const maxRefused = 4 << 10
 
-// read is a connection's reader goroutine.
-func (c *Conn) read(ws *websocket.Conn, limit int) {
-	c.receive(ws, limit)
-	if c.socket != nil {
-		c.socket.End()
+func (c *Conn) messageLimit() int {
+	if c.socket == nil {
+		return maxRefused
 	}
-	c.out.linger()
-	ws.CloseNow()
+	return c.socket.MessageLimit()
 }
 
-// receive brings messages to the socket. It returns when the connection has
-// ended or is to end.
-func (c *Conn) receive(ws *websocket.Conn, limit int) {
+// readAlways reads on a goroutine that the connection keeps.
+func (c *Conn) readAlways() {
+	if c.in == nil {
+		c.in = newIntake(nil)
+	}
+	c.read(forever)
+}
+
+// readAgain reads from when there is something to read to when there is no
+// more. One message alone is not waited for the next: after thousands have come
+// back and subscribed, that would be thousands of goroutines.
+func (c *Conn) readAgain() {
+	if c.in == nil {
+		c.in = newIntake(nil)
+	}
+	poller := c.parking.poller
+	var patience time.Duration
+	now := poller.now()
+	if now < c.warm {
+		patience = poller.patience
+	}
+	c.warm = now + poller.patience
+	c.read(patience)
+}
+
+// read is a connection's reader, until the connection has ended or is parked.
+func (c *Conn) read(patience time.Duration) {
+	for c.receive(patience) {
+		if c.park() {
+			return
+		}
+		patience = forever // the next read says that the connection has ended
+	}
+	c.finish()
+}
+
+// receive brings messages to the socket. It returns true when nothing has come
+// for too long, and false when the connection has ended or is to end.
+func (c *Conn) receive(patience time.Duration) (idle bool) {
 	for {
+		if c.ahead.Buffered() == 0 { // coder has used what it has read
+			if len(c.in.rest) == 0 {
+				if err := c.in.fill(&c.out, patience); err != nil {
+					return errors.Is(err, errIdle)
+				}
+			}
+			if c.answer() {
+				continue
+			}
+		}
 		// Background, because any other context costs coder allocations for
 		// each message, and because its end would close the connection.
-		kind, r, err := ws.Reader(context.Background())
+		kind, r, err := c.ws.Reader(context.Background())
 		if err != nil || c.out.isClosing() {
-			return
+			return false
 		}
 		if kind != websocket.MessageText {
 			c.Close(protocol.CloseUnsupported, protocol.CloseUnsupported.Reason())
-			return
+			return false
 		}
-		if !c.receiveMessage(r, limit) {
-			return
+		if !c.receiveMessage(r) {
+			return false
 		}
+	}
+}
+
+// answer takes a whole ping or pong from the front of what has come, between
+// messages, or returns false. coder would do the same, but then stay in the
+// read until the next message begins; the connection could not be parked.
+func (c *Conn) answer() bool {
+	frame, payload, ok := cutPing(c.in.rest)
+	if !ok {
+		return false
+	}
+	c.in.rest = c.in.rest[frame:]
+	c.alive()
+	if payload != nil {
+		c.out.control(pong(payload))
+	}
+	return true
+}
+
+// finish ends what is left of the connection, and tells the socket.
+func (c *Conn) finish() {
+	if c.socket != nil {
+		c.socket.End()
+	}
+	c.in.stop(&c.out)
+	c.out.linger()
+	c.ws.CloseNow()
+	c.ws = nil // coder's finalizer would keep both of us for ever
+	c.in.free()
+	c.in = nil
+	if c.parking != nil {
+		c.parking.leave(c)
 	}
 }
 
 // receiveMessage brings one message to the socket, or returns false.
-func (c *Conn) receiveMessage(r io.Reader, limit int) bool {
+func (c *Conn) receiveMessage(r io.Reader) bool {
 	buf := messages.Get().(*[]byte)
-	b, err := readMessage((*buf)[:0], r, limit)
+	b, err := readMessage((*buf)[:0], r, c.messageLimit())
 	if err == nil {
 		c.socket.Receive(b)
 	}

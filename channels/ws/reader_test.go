@@ -14,19 +14,13 @@ import (
 	"hark/protocol"
 )
 
-// bubble runs test over net.Pipe with time of its own.
-func bubble(t *testing.T, name string, test func(t *testing.T, s *server)) {
-	t.Run(name, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { test(t, servePipe(t)) })
-	})
-}
-
 // wantEndedOnce closes the client's side, if it is still open, and checks that
 // the socket was told once that the connection has ended.
 func wantEndedOnce(t *testing.T, k *socket, c *client) {
 	t.Helper()
 	c.Close()
-	synctest.Wait()
+	<-k.ended
+	k.server.wait()
 	if n := k.ends.Load(); n != 1 {
 		t.Errorf("End was called %d times", n)
 	}
@@ -46,7 +40,7 @@ func TestMessages(t *testing.T) {
 		{"as large as may be", [][]byte{fin(opText, strings.Repeat("x", messageLimit))}, []string{strings.Repeat("x", messageLimit)}},
 		{"not UTF-8, which the socket judges", [][]byte{fin(opText, "\xff")}, []string{"\xff"}},
 	} {
-		bubble(t, test.name, func(t *testing.T, s *server) {
+		everywhere(t, test.name, func(t *testing.T, s *server) {
 			k, c := s.connect()
 			for _, b := range test.frames {
 				c.say(b)
@@ -62,7 +56,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestNoMessageLimit(t *testing.T) {
-	bubble(t, "", func(t *testing.T, s *server) {
+	everywhere(t, "", func(t *testing.T, s *server) {
 		s.limit = math.MaxInt // as protocol.Limits says it
 		k, c := s.connect()
 		c.say(fin(opText, strings.Repeat("x", 5<<20)))
@@ -74,7 +68,7 @@ func TestNoMessageLimit(t *testing.T) {
 }
 
 func TestByteAtATime(t *testing.T) {
-	bubble(t, "", func(t *testing.T, s *server) {
+	everywhere(t, "", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		stream := bytes.Join([][]byte{fin(opText, "one"), fin(opPong, "p"), maskedFrame(opText, []byte("t")), fin(opContinuation, "wo")}, nil)
 		for i := range stream {
@@ -90,20 +84,20 @@ func TestByteAtATime(t *testing.T) {
 }
 
 func TestControlFrames(t *testing.T) {
-	bubble(t, "a ping is answered and a sign of life", func(t *testing.T, s *server) {
+	everywhere(t, "a ping is answered and a sign of life", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.say(fin(opPing, "are you there"))
 		c.want(opPong, "are you there")
 		<-k.alive
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "a pong is a sign of life", func(t *testing.T, s *server) {
+	everywhere(t, "a pong is a sign of life", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.say(fin(opPong, "nobody asked"))
 		<-k.alive
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "a ping inside a message", func(t *testing.T, s *server) {
+	everywhere(t, "a ping inside a message", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.say(maskedFrame(opText, []byte("a")))
 		c.say(fin(opPing, ""))
@@ -114,7 +108,7 @@ func TestControlFrames(t *testing.T) {
 		}
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "Ping sends a ping", func(t *testing.T, s *server) {
+	everywhere(t, "Ping sends a ping", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		k.Conn.(channels.Pinger).Ping()
 		c.want(opPing, "")
@@ -162,36 +156,38 @@ func TestRejected(t *testing.T) {
 		{"close with a reason that is no UTF-8", fin(opClose, "\x03\xe8\xff"), 1007},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			k, c := serveTCP(t).connect()
-			// More follows, so that the server closes with input unread.
-			sent := make(chan struct{})
-			go func() {
-				defer close(sent)
-				c.Write(test.send)
-				c.Write(fin(opText, strings.Repeat("y", 10000)))
-			}()
-			c.wantClosed(test.code)
-			<-sent
-			<-k.ended
-			if n := len(k.messages); n > 0 {
-				t.Errorf("%d messages were received", n)
-			}
+			overTCP(t, func(t *testing.T, s *server) {
+				k, c := s.connect()
+				// More follows, so that the server closes with input unread.
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					c.Write(test.send)
+					c.Write(fin(opText, strings.Repeat("y", 10000)))
+				}()
+				c.wantClosed(test.code)
+				<-sent
+				<-k.ended
+				if n := len(k.messages); n > 0 {
+					t.Errorf("%d messages were received", n)
+				}
+			})
 		})
 	}
 	t.Run("unmasked", func(t *testing.T) {
-		t.Parallel()
-		k, c := serveTCP(t).connect()
-		c.say([]byte("\x81\x02hi"))
-		if _, err := c.Next(); err == nil {
-			t.Error("a frame without a mask was answered with a message")
-		}
-		<-k.ended
+		overTCP(t, func(t *testing.T, s *server) {
+			k, c := s.connect()
+			c.say([]byte("\x81\x02hi"))
+			if _, err := c.Next(); err == nil {
+				t.Error("a frame without a mask was answered with a message")
+			}
+			<-k.ended
+		})
 	})
 }
 
 func TestPeerCloses(t *testing.T) {
-	bubble(t, "its code and reason come back", func(t *testing.T, s *server) {
+	everywhere(t, "its code and reason come back", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.say(fin(opClose, "\x03\xe8bye"))
 		c.want(opClose, "\x03\xe8bye")
@@ -201,20 +197,20 @@ func TestPeerCloses(t *testing.T) {
 			t.Errorf("Send after the peer's close: %v", err)
 		}
 	})
-	bubble(t, "without a code", func(t *testing.T, s *server) {
+	everywhere(t, "without a code", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.say(fin(opClose, ""))
 		c.want(opClose, "")
 		c.end()
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "after what was queued", func(t *testing.T, s *server) {
+	everywhere(t, "after what was queued", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		for n := range 100 {
 			k.Send(text(n))
 		}
 		c.say(fin(opClose, "\x03\xe8"))
-		synctest.Wait()
+		s.settle()
 		for n := range 100 {
 			c.want(opText, string(payload(text(n))))
 		}
@@ -222,7 +218,7 @@ func TestPeerCloses(t *testing.T) {
 		c.end()
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "at the same time as we", func(t *testing.T, s *server) {
+	everywhere(t, "at the same time as we", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		k.Close(protocol.CloseReconnect, "restart")
 		c.say(fin(opClose, "\x03\xe8"))
@@ -230,7 +226,7 @@ func TestPeerCloses(t *testing.T) {
 		c.end()
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "without a word", func(t *testing.T, s *server) {
+	everywhere(t, "without a word", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		c.Drop()
 		wantEndedOnce(t, k, c)
@@ -238,7 +234,7 @@ func TestPeerCloses(t *testing.T) {
 }
 
 func TestServerCloses(t *testing.T) {
-	bubble(t, "and nothing is received any more", func(t *testing.T, s *server) {
+	everywhere(t, "and nothing is received any more", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		k.Close(protocol.CloseReconnect, "")
 		c.want(opClose, "\x10\x68")
@@ -250,15 +246,13 @@ func TestServerCloses(t *testing.T) {
 			t.Errorf("received %q after Close", <-k.messages)
 		}
 	})
-	bubble(t, "and the peer says nothing", func(t *testing.T, s *server) {
+	everywhere(t, "and the peer says nothing", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		start := time.Now()
 		k.Close(protocol.ClosePongNotReceived, "")
 		c.want(opClose, "\x10\x69")
 		<-k.ended
-		if d := time.Since(start); d != ws.CloseWait {
-			t.Errorf("it took %v to end, want %v", d, ws.CloseWait)
-		}
+		s.wantTook(start, ws.CloseWait)
 		c.end()
 	})
 	bubble(t, "and the peer keeps sending", func(t *testing.T, s *server) {
@@ -307,7 +301,7 @@ func TestServerCloses(t *testing.T) {
 		close(on)
 		wantEndedOnce(t, k, c)
 	})
-	bubble(t, "from within Receive", func(t *testing.T, s *server) {
+	everywhere(t, "from within Receive", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		k.receive = func([]byte) { k.Close(protocol.CloseInvalidPayload, "no UTF-8") }
 		c.say(fin(opText, "\xff"))
@@ -350,6 +344,7 @@ func TestWire(t *testing.T) {
 		w.SetDeadline(time.Time{})
 		w.SetReadDeadline(time.Now().Add(time.Hour))
 		<-k.ended
+		synctest.Wait()
 		if _, err := w.Read(make([]byte, 1)); err == nil {
 			t.Error("read from a closed wire")
 		}
@@ -366,7 +361,7 @@ func TestWire(t *testing.T) {
 			t.Error("a wire has no addresses")
 		}
 	})
-	bubble(t, "it writes control frames only", func(t *testing.T, s *server) {
+	everywhere(t, "it writes control frames only", func(t *testing.T, s *server) {
 		k, c := s.connect()
 		if n, err := ws.Wire(k.Conn).Write([]byte("\x8a\x00\x81\x02hi")); err == nil || n != 2 {
 			t.Errorf("Write of a message: %d, %v", n, err)

@@ -3,10 +3,13 @@ package ws_test
 import (
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"hark/channels"
 	"hark/channels/ws"
@@ -23,6 +26,8 @@ type server struct {
 	limit int
 	// ended makes run refuse, as a hub does once it has ended.
 	ended atomic.Bool
+	// bubble says that time is the test's own.
+	bubble bool
 
 	t       *testing.T
 	sockets chan *socket
@@ -53,6 +58,7 @@ func (s *server) wait() {
 // Conn.
 type socket struct {
 	channels.Conn
+	server   *server
 	limit    int
 	messages chan string
 	alive    chan struct{}
@@ -74,6 +80,13 @@ func (s *socket) Receive(b []byte) {
 		s.receive(b)
 	}
 	s.messages <- string(b)
+}
+
+// awaitParked returns when k has no goroutine.
+func awaitParked(k *socket) {
+	for !ws.Parked(k.Conn) {
+		runtime.Gosched()
+	}
 }
 
 const messageLimit = 64 << 10
@@ -100,7 +113,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Room for everything that a test lets happen, so that the reader never
 		// waits for it.
 		k := &socket{
-			Conn: c, limit: s.limit,
+			Conn: c, server: s, limit: s.limit,
 			messages: make(chan string, 1000), alive: make(chan struct{}, 1000), ended: make(chan struct{}),
 		}
 		s.sockets <- k
@@ -109,7 +122,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve serves what ln accepts until the test ends.
-func serve(t *testing.T, ln net.Listener, h http.Handler) {
+func serve(t testing.TB, ln net.Listener, h http.Handler) {
 	srv := &http.Server{Handler: h}
 	done := make(chan struct{})
 	go func() {
@@ -153,7 +166,69 @@ func serveTCP(t *testing.T) *server {
 // servePipe serves over net.Pipe, which has no buffer at all. For bubbles.
 func servePipe(t *testing.T) *server {
 	ln, dial := listenPipe()
-	return newServer(t, ln, dial)
+	s := newServer(t, ln, dial)
+	s.bubble = true
+	return s
+}
+
+// A mode is a way in which connections over TCP are read.
+type mode struct {
+	name      string
+	parkAfter time.Duration
+}
+
+var modes = []mode{
+	{"a goroutine each", -1},
+	{"parked when silent", 0},
+	{"parked after each message", 1},
+}
+
+// overTCP runs test on loopback, in every mode.
+func overTCP(t *testing.T, test func(t *testing.T, s *server)) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			t.Parallel()
+			s := serveTCP(t)
+			s.ParkAfter = mode.parkAfter
+			test(t, s)
+		})
+	}
+}
+
+// bubble runs test over net.Pipe with time of its own.
+func bubble(t *testing.T, name string, test func(t *testing.T, s *server)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { test(t, servePipe(t)) })
+	})
+}
+
+// everywhere runs test in a bubble, and over TCP in every mode.
+func everywhere(t *testing.T, name string, test func(t *testing.T, s *server)) {
+	bubble(t, name, test)
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		overTCP(t, test)
+	})
+}
+
+// settle returns when everything that can happen has happened, which can be
+// known in a bubble only.
+func (s *server) settle() {
+	if s.bubble {
+		synctest.Wait()
+	}
+}
+
+// wantTook checks how long something took since start: exactly in a bubble.
+func (s *server) wantTook(start time.Time, want time.Duration) {
+	s.t.Helper()
+	slack := time.Duration(0)
+	if !s.bubble {
+		slack = 10 * time.Second
+	}
+	if d := time.Since(start); d < want-slack/100 || d > want+slack {
+		s.t.Errorf("it took %v to end, want %v", d, want)
+	}
 }
 
 // listenTCP listens on loopback, for connections with small buffers.

@@ -13,16 +13,25 @@ type wire struct{ c *Conn }
 
 var _ net.Conn = wire{}
 
-// Read reads from the connection: first what net/http had read of it already.
+// Read reads what the reader has in hand, then the connection.
 func (w wire) Read(p []byte) (int, error) {
-	if len(w.c.early) > 0 {
-		n := copy(p, w.c.early)
-		if w.c.early = w.c.early[n:]; len(w.c.early) == 0 {
-			w.c.early = nil
-		}
-		return n, nil
+	in, o := w.c.in, &w.c.out
+	if in == nil {
+		return o.conn.Read(p) // it has ended
 	}
-	return w.c.out.conn.Read(p)
+	if len(in.rest) > 0 {
+		return in.take(p), nil
+	}
+	for {
+		n, err := o.conn.Read(p)
+		if n > 0 {
+			in.heard = true
+			return n, nil
+		}
+		if err = in.retry(o, err); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // Write queues the control frames in p, which may begin and end inside of one.
