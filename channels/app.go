@@ -48,6 +48,8 @@ type Trigger struct {
 	Channels []string
 	// Except is a socket that does not get the event; empty: everybody does.
 	Except protocol.SocketID
+	// More says that the next Trigger follows at once: both may leave together.
+	More bool
 }
 
 // An UndeliveredError names the channels of a Trigger that did not take the
@@ -72,8 +74,9 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	var failed UndeliveredError
 	deadline := a.hub.deadline()
-	for _, name := range t.Channels {
+	for i, name := range t.Channels {
 		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
+		e.helped = !t.More && i == len(t.Channels)-1
 		if protocol.KindOf(name).IsCache() {
 			e.Cache = a.config.CacheTTL
 		}

@@ -47,6 +47,9 @@ type Envelope struct {
 
 	// frame is the event, encoded by the node that publishes it, for itself.
 	frame protocol.Frame
+	// helped says that the publisher has nothing else to do at once, and helps
+	// the flushers when it has been delivered.
+	helped bool
 }
 
 // An EnvelopeKind says what an Envelope tells.

@@ -248,7 +248,7 @@ func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counter
 		return
 	}
 	c.gapped = false
-	c.appendLocked(entry{kind: entryFrame, frame: e.frame, sub: except})
+	c.appendLocked(entry{kind: entryFrame, helped: e.helped, frame: e.frame, sub: except})
 }
 
 // changeLocked tells the subscribers that a member came or went. That is small

@@ -13,7 +13,7 @@
 //	sink.Deliver         who here holds the place?  sink.go
 //	Channel.deliver      encode once, append        channel.go
 //	feed.appendLocked    one list a flusher         feed.go
-//	flusher.run          whose turn is it?          flusher.go
+//	flusher.serve        whose turn is it?          flusher.go
 //	feed.begin           join frames to a batch     feed.go
 //	feed.step            for every subscriber       feed.go
 //	flusher.send         now, or with other places  flusher.go
@@ -48,9 +48,10 @@
 // ended, and with them the readers, drains and lanes that connections started
 // through Hub.Go.
 //
-// Locks, in the order in which they are taken. Conn, Broker and Questions are
-// called under none of them, Counters under Channel.mu:
+// Locks, in the order in which they are taken. Conn is called under flusher.turn
+// and no other, Broker and Questions under none, Counters under Channel.mu:
 //
+//	flusher.turn           whoever holds it sends to the flusher's sockets
 //	lanes.mu, tasks.mu     what a socket waits for; a lane starts a task
 //	memoryShard.mu         to find, make and forget a place
 //	memoryPlace.mu     Broker.Publish, Enter, Leave; the in-memory broker calls

@@ -163,19 +163,22 @@ func TestResubscribe(t *testing.T) {
 	})
 }
 
-// A gate is a subscriber whose Send waits, so that its flusher does.
+// A gate is the Conn of some subscribers; its Send waits, so that their flusher
+// does.
 type gate struct {
 	mu     sync.Mutex
 	closed chan struct{}
-	socket *channels.Socket
 	hub    *channels.Hub
 	t      *testing.T
 }
 
 func newGate(h *channels.Hub, t *testing.T) *gate {
 	g := &gate{hub: h, t: t}
-	g.socket = h.Connect(g, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
-	g.socket.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"gate"}}`))
+	for range 20 { // more than a publisher serves itself
+		s := h.Connect(g, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
+		s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"gate"}}`))
+		t.Cleanup(s.End)
+	}
 	synctest.Wait()
 	return g
 }
@@ -206,7 +209,7 @@ func (g *gate) Send(protocol.Batch) error {
 	return nil
 }
 
-func (g *gate) Close(protocol.CloseCode, string) { go g.socket.End() }
+func (g *gate) Close(protocol.CloseCode, string) {}
 
 // A list that is full makes publishers wait; one that cannot wait longer is
 // told which channels did not take the event.

@@ -28,7 +28,9 @@ type feed struct {
 	joined  int  // subscribers once all entries are done
 	queued  bool // on the flusher's ready list, or in its hands
 
-	// Owned by the flusher.
+	helped bool // a publisher may serve it; guarded by flusher.mu
+
+	// Guarded by the flusher's turn.
 	subs  []*Subscription
 	batch protocol.Batch // of the pass under way
 	next  int            // the first of subs that has not got it
@@ -42,9 +44,10 @@ type feed struct {
 
 // An entry is one thing to do on a place, in order.
 type entry struct {
-	kind  entryKind
-	frame protocol.Frame
-	sub   *Subscription
+	kind   entryKind
+	helped bool // whoever appends it helps the flusher, as far as it has few to serve
+	frame  protocol.Frame
+	sub    *Subscription
 }
 
 type entryKind uint8
@@ -70,7 +73,7 @@ func (f *feed) appendLocked(e entry) {
 	f.flusher.counters.Listed(e.bytes())
 	if !f.queued {
 		f.queued = true
-		f.flusher.enqueue(f)
+		f.flusher.enqueue(f, e.helped && f.joined <= few)
 	}
 }
 

@@ -9,10 +9,15 @@ import (
 	"hark/protocol"
 )
 
-// A flusher sends what is published to the sockets of its share. It is the
-// only one who touches their place in a channel, so a pass needs no lock:
+// few is up to how many subscribers a publisher serves itself, where the flusher
+// has nothing else to do: to wake a goroutine costs as much as some writes.
+const few = 8
+
+// A flusher sends what is published to the sockets of its share. Only whoever
+// holds its turn touches their place in a channel, so a pass needs no lock. That
+// is its own goroutine, or for a moment a publisher:
 //
-//	run
+//	run, or help
 //	├─ awake                the places that have rested long enough
 //	├─ take                 all that have something to do, longest waiting first
 //	├─ serve
@@ -33,7 +38,9 @@ type flusher struct {
 
 	wake chan struct{} // capacity 1, never closed
 
-	// Owned by run.
+	turn sync.Mutex // before all other locks
+	// Guarded by turn.
+	round   []*feed // being served
 	resting resting
 	out     outgoing
 	several bool // this round serves several places, so sockets may get something of each
@@ -43,17 +50,24 @@ func newFlusher(index int, c Config) *flusher {
 	return &flusher{index: index, pacing: c.Pacing, counters: c.Counters, wake: make(chan struct{}, 1)}
 }
 
-// enqueue puts f behind the places that wait already.
-func (fl *flusher) enqueue(f *feed) {
+// enqueue puts f behind the places that wait already. With helped, the caller
+// calls help once it holds no lock any more.
+func (fl *flusher) enqueue(f *feed, helped bool) {
 	fl.mu.Lock()
+	f.helped = helped
 	fl.ready = append(fl.ready, f)
 	first := len(fl.ready) == 1
 	fl.mu.Unlock()
-	if first {
-		select {
-		case fl.wake <- struct{}{}:
-		default:
-		}
+	if first && !helped {
+		fl.signal()
+	}
+}
+
+// signal wakes run.
+func (fl *flusher) signal() {
+	select {
+	case fl.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -61,16 +75,13 @@ func (fl *flusher) enqueue(f *feed) {
 func (fl *flusher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var round []*feed
 	for {
-		fl.awake()
-		if round = fl.take(round[:0]); len(round) > 0 {
-			fl.serve(round)
-			clear(round)
+		due, more := fl.work()
+		if more {
 			continue
 		}
-		if len(fl.resting) > 0 {
-			timer.Reset(time.Until(fl.resting[0].due))
+		if !due.IsZero() {
+			timer.Reset(time.Until(due))
 		}
 		select {
 		case <-fl.wake:
@@ -81,27 +92,73 @@ func (fl *flusher) run(ctx context.Context) {
 	}
 }
 
-// take swaps the ready list for an empty one.
-func (fl *flusher) take(empty []*feed) []*feed {
+// work serves a round. Where there is none, it returns when the first rest is
+// over; zero: nobody rests.
+func (fl *flusher) work() (due time.Time, more bool) {
+	fl.turn.Lock()
+	defer fl.turn.Unlock()
+	fl.awake()
+	if fl.take(false) {
+		fl.serve()
+		return time.Time{}, true
+	}
+	if len(fl.resting) > 0 {
+		due = fl.resting[0].due
+	}
+	return due, false
+}
+
+// help serves the one place that its caller has given something to do, or leaves
+// that to run if there is more.
+func (fl *flusher) help() {
+	if !fl.turn.TryLock() {
+		fl.signal()
+		return
+	}
+	rested := len(fl.resting)
+	if fl.take(true) {
+		fl.serve()
+	}
+	rested -= len(fl.resting)
+	fl.turn.Unlock()
+	if rested != 0 || fl.waits() {
+		fl.signal()
+	}
+}
+
+// take makes the ready list the round. A publisher takes only what is alone on
+// it and left to publishers.
+func (fl *flusher) take(helping bool) bool {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	ready := fl.ready
-	fl.ready = empty
-	return ready
+	n := len(fl.ready)
+	if n == 0 || helping && (n > 1 || !fl.ready[0].helped) {
+		return false
+	}
+	fl.ready, fl.round = fl.round[:0], fl.ready
+	return true
+}
+
+// waits reports whether there is something on the ready list.
+func (fl *flusher) waits() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return len(fl.ready) > 0
 }
 
 // serve gives each place of a round its turn.
-func (fl *flusher) serve(round []*feed) {
-	fl.several = len(round) > 1
-	for _, f := range round {
+func (fl *flusher) serve() {
+	fl.several = len(fl.round) > 1
+	for _, f := range fl.round {
 		switch {
 		case f.rests():
 			heap.Push(&fl.resting, f)
 		case f.step():
-			fl.enqueue(f)
+			fl.enqueue(f, false)
 		}
 	}
 	fl.out.flush()
+	clear(fl.round)
 }
 
 // awake puts the places whose rest is over on the ready list.
@@ -112,7 +169,7 @@ func (fl *flusher) awake() {
 	for now := time.Now(); len(fl.resting) > 0 && !now.Before(fl.resting[0].due); {
 		f := heap.Pop(&fl.resting).(*feed)
 		f.due = time.Time{}
-		fl.enqueue(f)
+		fl.enqueue(f, false)
 	}
 }
 

@@ -183,12 +183,18 @@ func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error
 		}
 		defer c.release(n)
 	}
-	if !h.local {
+	if !h.local { // it may be delivered after Publish has returned
+		e.helped = false
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, deadline, ErrUnavailable)
 		defer cancel()
 	}
 	_, err := h.broker.Publish(ctx, e)
+	if e.helped {
+		for _, f := range h.flushers {
+			f.help()
+		}
+	}
 	return err
 }
 

@@ -48,11 +48,11 @@ func TestPacing(t *testing.T) {
 		size    int // of the event that comes during the pass
 		want    int // milliseconds from one pass to the next
 	}{
-		{"by default", 0, 8, 10, 16},
-		{"further apart", 2.25, 8, 10, 18},
-		{"off", 1, 8, 10, 8},
+		{"by default", 0, 10, 10, 20},
+		{"further apart", 2.5, 10, 10, 25},
+		{"off", 1, 10, 10, 10},
 		{"bounded", 2, 30, 10, 50},
-		{"a full batch", 2, 8, 64 << 10, 8},
+		{"a full batch", 2, 10, 64 << 10, 10},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestPacingIsPerPlace(t *testing.T) {
 			return c
 		}
 		var busy []*pacedConn
-		for range 8 {
+		for range 10 {
 			busy = append(busy, connect("busy"))
 		}
 		calm := connect("calm")
@@ -117,14 +117,14 @@ func TestPacingIsPerPlace(t *testing.T) {
 		for range 20 {
 			trigger(t, h, channels.Trigger{Name: "e", Channels: []string{"busy"}})
 		}
-		time.Sleep(9 * eachSend) // busy rests
+		time.Sleep(12 * eachSend) // busy rests
 		published := now()
 		trigger(t, h, channels.Trigger{Name: "e", Channels: []string{"calm"}})
 		synctest.Wait()
 		if came := calm.came[len(calm.came)-1]; came != published {
 			t.Errorf("an event on a calm place came %v late", came-published)
 		}
-		time.Sleep(15 * eachSend)
+		time.Sleep(20 * eachSend)
 		// What comes when all has been sent, but only just, finds the place still
 		// resting, and what follows close behind joins it.
 		for range 5 {

@@ -40,6 +40,14 @@ func (s *Socket) Receive(b []byte) {
 	}
 }
 
+// ReceiveMore is Receive of a message behind which there is more from the same
+// client at hand: what they publish may leave together.
+func (s *Socket) ReceiveMore(b []byte) {
+	s.more = true
+	s.Receive(b)
+	s.more = false
+}
+
 // handle carries out one message. The error is a *protocol.Error or a
 // *protocol.Rejection, for the client.
 func (s *Socket) handle(m protocol.Message) error {
@@ -213,7 +221,7 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
-	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id}
+	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id, helped: !s.more}
 	s.do(m.Channel, func(ctx context.Context, wait bool) error {
 		var deadline time.Time
 		if wait {

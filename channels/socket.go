@@ -38,12 +38,14 @@ type Socket struct {
 	ended atomic.Bool
 
 	slot   int   // guarded by its socketPart
-	parcel int32 // in its flusher's outgoing, from 1; 0: none. Owned by the flusher
+	parcel int32 // in its flusher's outgoing, from 1; 0: none. Guarded by its turn
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
 	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
 
-	bucket bucket // for client events; owned by Receive
+	// Owned by Receive.
+	bucket bucket // for client events
+	more   bool   // the next message is at hand
 
 	mu sync.Mutex
 	// Guarded by mu.

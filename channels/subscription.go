@@ -23,7 +23,7 @@ type Subscription struct {
 	// Written under channel.mu.
 	joined atomic.Bool
 
-	// Owned by the flusher.
+	// Guarded by the turn of the socket's flusher.
 	index   int  // in its feed's subs
 	present bool // among its feed's subs
 	special bool // gets something else than the batch in this pass

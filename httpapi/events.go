@@ -25,7 +25,7 @@ func (h *Handler) trigger(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := publish(r, t); err != nil {
+	if err := publish(r, t, false); err != nil {
 		return nil, err
 	}
 	if t.Info == 0 {
@@ -73,12 +73,12 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	}
 	var undelivered channels.UndeliveredError
 	asked := protocol.Info(0)
-	for _, t := range batch {
+	for i, t := range batch {
 		asked |= t.Info
 		if slices.Contains(undelivered.Channels, t.Channels[0]) {
 			continue
 		}
-		if err := publish(r, t); err != nil {
+		if err := publish(r, t, i < len(batch)-1); err != nil {
 			undelivered.Channels = append(undelivered.Channels, t.Channels...)
 			undelivered.Err = err
 		}
@@ -99,8 +99,11 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	return protocol.BatchResponse{Batch: states}, nil
 }
 
-func publish(r *request, t protocol.TriggerRequest) error {
-	return r.app.Trigger(r.ctx, channels.Trigger{Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID})
+// publish triggers t; more: another event of the request follows.
+func publish(r *request, t protocol.TriggerRequest, more bool) error {
+	return r.app.Trigger(r.ctx, channels.Trigger{
+		Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID, More: more,
+	})
 }
 
 // counts are the channels of one request that have been counted, each once.
@@ -179,5 +182,5 @@ func (h *Handler) triggerChannel(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return accepted{}, publish(r, t)
+	return accepted{}, publish(r, t, false)
 }

@@ -41,6 +41,7 @@ var (
 // A socket is what a Conn needs of a channels.Socket.
 type socket interface {
 	Receive(b []byte)
+	ReceiveMore(b []byte)
 	Alive()
 	End()
 	MessageLimit() int

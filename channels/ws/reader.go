@@ -166,7 +166,11 @@ func (c *Conn) finish() {
 func (c *Conn) receiveMessage(r io.Reader) bool {
 	buf := messages.Get().(*[]byte)
 	b, err := readMessage((*buf)[:0], r, c.messageLimit())
-	if err == nil {
+	switch {
+	case err != nil:
+	case c.ahead.Buffered() > 0 || len(c.in.rest) > 0:
+		c.socket.ReceiveMore(b)
+	default:
 		c.socket.Receive(b)
 	}
 	if cap(b) <= keptMessage {

@@ -75,6 +75,8 @@ func (s *socket) End() {
 		close(s.ended)
 	}
 }
+func (s *socket) ReceiveMore(b []byte) { s.Receive(b) }
+
 func (s *socket) Receive(b []byte) {
 	if s.receive != nil {
 		s.receive(b)
