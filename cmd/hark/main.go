@@ -60,6 +60,7 @@ func root() *cobra.Command {
 		usersCommand(),
 		healthCommand(),
 		conformanceCommand(),
+		benchCommand(),
 		versionCommand(),
 	)
 	return cmd

@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A crowd is sockets with a subscription each, whose deliveries a ledger counts.
+type crowd struct {
+	*client
+	ledger  *ledger
+	sockets []*socket
+	atOnce  int // handshakes under way at one time
+	plan    func(i int) *channel
+	receive int // bytes of the socket's receive buffer; 0: what the system has
+
+	wanted, ready int
+}
+
+func newCrowd(c *client, l *ledger, plan func(i int) *channel) *crowd {
+	return &crowd{client: c, ledger: l, plan: plan, atOnce: 100}
+}
+
+// grow connects and subscribes sockets until there are n, and returns when all of them are there.
+func (c *crowd) grow(n int) error {
+	c.wanted = n
+	for range min(c.atOnce, n-len(c.sockets)) {
+		c.start()
+	}
+	return c.await("connecting", func() bool { return c.ready == n })
+}
+
+// start connects the next one, if there is one more to connect.
+func (c *crowd) start() {
+	i := len(c.sockets)
+	if i == c.wanted {
+		return
+	}
+	s, err := c.connect(c, i, c.receive)
+	if err != nil {
+		c.loop.fail(err)
+		return
+	}
+	c.sockets = append(c.sockets, s)
+}
+
+func (c *crowd) established(s *socket) {
+	ch := c.plan(s.index)
+	if ch == nil {
+		c.arrived()
+		return
+	}
+	s.subscription = &subscription{channel: ch}
+	s.subscribe(ch.name, channelData(ch.name, "u"+strconv.Itoa(s.index)))
+}
+
+func (c *crowd) subscribed(s *socket) {
+	s.subscription.channel.subscribers++
+	c.arrived()
+}
+
+func (c *crowd) arrived() {
+	c.ready++
+	c.loop.moved = c.loop.now
+	c.start()
+}
+
+func (c *crowd) event(s *socket, st stamp, _ []byte) {
+	c.loop.moved = c.loop.now
+	c.ledger.receive(s.subscription, st, c.loop.now)
+}
+
+func (c *crowd) other(*socket, string, []byte) {}
+
+func (c *crowd) gone(_ *socket, err error) {
+	if err != nil {
+		c.loop.fail(fmt.Errorf("a client's connection: %w", err))
+	}
+}
+
+// subscriptions returns all that the sockets have.
+func (c *crowd) subscriptions() []*subscription {
+	var all []*subscription
+	for _, s := range c.sockets {
+		if s.subscription != nil {
+			all = append(all, s.subscription)
+		}
+	}
+	return all
+}
+
+// finish waits for what is still under way, and counts what does not come.
+func (c *crowd) finish() error {
+	err := c.loop.run(c.ctx, c.patience, func() bool { return c.ledger.pending == 0 })
+	if err != nil && err != errStalled {
+		return err
+	}
+	c.ledger.settle(c.subscriptions())
+	return nil
+}
+
+// open opens n channels that all begin with a prefix.
+func (l *ledger) openAll(prefix string, n int) {
+	for i := range n {
+		l.open(fmt.Sprintf("%s%04d", prefix, i))
+	}
+}
+
+// spread has socket i on channel i modulo their number.
+func (l *ledger) spread(i int) *channel { return l.channels[i%len(l.channels)] }
+
+// channelData is what a member of a presence channel is signed with; "" on other channels.
+func channelData(channel, user string) string {
+	if len(channel) < 9 || channel[:9] != "presence-" {
+		return ""
+	}
+	return `{"user_id":"` + user + `"}`
+}
+
+// pace calls publish with the time at which each of rate events a second is due, from now on, until the end.
+func (c *client) pace(rate float64, length time.Duration, publish func(i int, due time.Duration)) error {
+	began := time.Since(c.loop.began)
+	interval := time.Duration(float64(time.Second) / rate)
+	count := int(length / interval)
+	i := 0
+	c.loop.tick = func() {
+		for now := time.Since(c.loop.began); i < count && began+time.Duration(i)*interval <= now; i++ {
+			publish(i, began+time.Duration(i)*interval)
+		}
+		if i < count {
+			c.loop.wakeAt(began + time.Duration(i)*interval)
+		}
+	}
+	c.loop.wakeAt(began)
+	return c.loop.run(c.ctx, length+time.Hour, func() bool { return i == count })
+}
