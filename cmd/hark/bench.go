@@ -50,8 +50,15 @@ Each delivery is checked. If one is lost, comes twice or comes in the wrong orde
 		},
 	}
 	cmd.AddCommand(
+		benchConnect(),
 		benchFanout(),
+		benchLatency(),
 		benchTrigger(),
+		benchClientEvents(),
+		benchPresence(),
+		benchChurn(),
+		benchStorm(),
+		benchSlow(),
 		floorCommand(),
 	)
 	return cmd

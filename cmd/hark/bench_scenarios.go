@@ -50,5 +50,109 @@ on each, and counts requests per second of the server's CPU time.`, &s)
 	addSpan(flags, &s.Span, "requests")
 	addSize(flags, &s.Size)
 	flags.IntVar(&s.Conns, "conns", 32, "connections")
+	flags.BoolVar(&s.Close, "close", false, "one request on each connection (default: they stay open, if the server lets them)")
+	return cmd
+}
+
+func benchLatency() *cobra.Command {
+	var s bench.Latency
+	cmd := scenarioCommand("latency", "How late events are at a fixed rate",
+		`Publishes --rate events a second, whatever becomes of them, and measures how late each delivery is: from the time at which
+the event was due to be published, so that waiting behind others counts. "carried" is the share of the deliveries due that
+came in that time; well below 1, the server does not carry the rate, and how late events are depends on --duration.`, &s)
+	flags := cmd.Flags()
+	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 60, "on all channels together")
+	addSize(flags, &s.Size)
+	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
+	flags.IntVar(&s.Channels, "channels", 1, "channels")
+	return cmd
+}
+
+func addPace(flags *pflag.FlagSet, d *time.Duration, rate *float64, publishers *int, byDefault float64, where string) {
+	flags.DurationVar(d, "duration", 5*time.Second, "how long to measure, each phase if there are two; a fifth of it before to warm up")
+	flags.Float64Var(rate, "rate", byDefault, "events a second, "+where)
+	flags.IntVar(publishers, "publishers", 16, "connections for triggers")
+}
+
+func benchClientEvents() *cobra.Command {
+	var s bench.ClientEvents
+	cmd := scenarioCommand("client-events", "CPU time of client events",
+		`Lets one member of each private channel send client events to the others. A message is one that is sent and that all others
+have; the next is sent then. Client events have to be on in the app, and not limited; a server that is started here is told so.`, &s)
+	flags := cmd.Flags()
+	addSpan(flags, &s.Span, "events")
+	addSize(flags, &s.Size)
+	flags.IntVar(&s.Conns, "conns", 200, "sockets, spread evenly over the channels, the senders included")
+	flags.IntVar(&s.Channels, "channels", 100, "channels")
+	flags.IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
+	return cmd
+}
+
+func benchPresence() *cobra.Command {
+	var s bench.Presence
+	cmd := scenarioCommand("presence", "CPU time of joining and leaving a presence channel",
+		`Lets a user join and leave each channel over and over. The next step is taken when every member has been told of the last.
+Pusher allows 100 members on a channel, and so do other servers unless they are told otherwise.`, &s)
+	flags := cmd.Flags()
+	addSpan(flags, &s.Span, "joins and leaves")
+	flags.IntVar(&s.Conns, "conns", 90, "members who stay and are told, spread evenly over the channels")
+	flags.IntVar(&s.Channels, "channels", 1, "channels")
+	return cmd
+}
+
+func benchConnect() *cobra.Command {
+	var s bench.Connect
+	cmd := scenarioCommand("connect", "CPU time and memory of idle connections",
+		`Opens connections that stay idle, and measures what each takes: CPU time to open it, memory while it is there. The first tenth
+of them is not counted, so that what a server takes once is not part of it.`, &s)
+	flags := cmd.Flags()
+	flags.IntVar(&s.Conns, "conns", 5000, "connections; each needs a file in the server and in this process (ulimit -n)")
+	flags.IntVar(&s.Subscriptions, "subscriptions", 1, "of each connection, 0 or 1")
+	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
+	addCycle(flags, &s.AtOnce, &s.Settle, "handshakes")
+	return cmd
+}
+
+func addCycle(flags *pflag.FlagSet, atOnce *int, settle *time.Duration, what string) {
+	flags.IntVar(atOnce, "at-once", 100, what+" under way at one time")
+	flags.DurationVar(settle, "settle", 3*time.Second, "how long to wait before memory is read")
+}
+
+func benchChurn() *cobra.Command {
+	var s bench.Churn
+	cmd := scenarioCommand("churn", "CPU time, and memory left behind, of connections that come and go",
+		`Connects, subscribes and closes, over and over, and measures what such a cycle takes and how much memory it leaves behind.`, &s)
+	flags := cmd.Flags()
+	flags.IntVar(&s.Cycles, "cycles", 20000, "cycles to measure")
+	flags.IntVar(&s.Warmup, "warmup", 5000, "cycles before that")
+	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
+	addCycle(flags, &s.AtOnce, &s.Settle, "cycles")
+	return cmd
+}
+
+func benchStorm() *cobra.Command {
+	var s bench.Storm
+	cmd := scenarioCommand("storm", "What others notice when everybody connects again",
+		`Publishes at a fixed rate on a channel, and measures how late the events are while nothing else happens, and then while a
+crowd on another channel loses its connections and opens new ones, all at once and over and over.`, &s)
+	flags := cmd.Flags()
+	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel that is measured")
+	addSize(flags, &s.Size)
+	flags.IntVar(&s.Crowd, "crowd", 5000, "connections that are lost and opened again")
+	flags.IntVar(&s.AtOnce, "at-once", 1000, "handshakes under way at one time")
+	flags.IntVar(&s.Conns, "conns", 20, "subscribers of the channel that is measured")
+	return cmd
+}
+
+func benchSlow() *cobra.Command {
+	var s bench.Slow
+	cmd := scenarioCommand("slow", "What others notice of subscribers that do not read",
+		`Publishes at a fixed rate on a channel, and measures how late the events are while all subscribers read, and then while some
+have stopped to. "stalled_open" is how many of these the server had not closed at the end; it should be 0.`, &s)
+	flags := cmd.Flags()
+	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel")
+	flags.IntVar(&s.Size, "size", 8192, "bytes of an event's data; enough of them have to pile up for a server to notice")
+	flags.IntVar(&s.Conns, "conns", 200, "subscribers that read")
+	flags.IntVar(&s.Stalled, "stalled", 0, "subscribers that stop reading (default: one for each hundred of --conns, at least one)")
 	return cmd
 }

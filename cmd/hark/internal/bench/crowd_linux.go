@@ -3,7 +3,7 @@ package bench
 import (
 	"fmt"
 	"strconv"
-	"time"
+	"strings"
 )
 
 // A crowd is sockets with a subscription each, whose deliveries a ledger counts.
@@ -100,7 +100,7 @@ func (c *crowd) finish() error {
 	return nil
 }
 
-// open opens n channels that all begin with a prefix.
+// openAll opens n channels that all begin with a prefix.
 func (l *ledger) openAll(prefix string, n int) {
 	for i := range n {
 		l.open(fmt.Sprintf("%s%04d", prefix, i))
@@ -112,26 +112,8 @@ func (l *ledger) spread(i int) *channel { return l.channels[i%len(l.channels)] }
 
 // channelData is what a member of a presence channel is signed with; "" on other channels.
 func channelData(channel, user string) string {
-	if len(channel) < 9 || channel[:9] != "presence-" {
+	if !strings.HasPrefix(channel, "presence-") {
 		return ""
 	}
 	return `{"user_id":"` + user + `"}`
-}
-
-// pace calls publish with the time at which each of rate events a second is due, from now on, until the end.
-func (c *client) pace(rate float64, length time.Duration, publish func(i int, due time.Duration)) error {
-	began := time.Since(c.loop.began)
-	interval := time.Duration(float64(time.Second) / rate)
-	count := int(length / interval)
-	i := 0
-	c.loop.tick = func() {
-		for now := time.Since(c.loop.began); i < count && began+time.Duration(i)*interval <= now; i++ {
-			publish(i, began+time.Duration(i)*interval)
-		}
-		if i < count {
-			c.loop.wakeAt(began + time.Duration(i)*interval)
-		}
-	}
-	c.loop.wakeAt(began)
-	return c.loop.run(c.ctx, length+time.Hour, func() bool { return i == count })
 }

@@ -1,20 +1,24 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
 	"hark/authz"
 )
 
-// A publisher triggers events by signed requests over connections that stay open, one request at a time on each.
+// A publisher triggers events by signed requests, one at a time on each of its connections. They stay open if the server lets
+// them; one that the server closes after an answer is opened again.
 type publisher struct {
 	client   *client
+	once     bool // asks the server to close connections after an answer
 	idle     []*requester
-	queue    []request // what no connection was free for
-	open     int
+	queue    []request       // what no connection was free for
+	open     int             // connections that were opened
 	answered func(r request) // called with each answer; nil: nobody asks
 }
 
@@ -40,13 +44,9 @@ type requester struct {
 func newPublisher(c *client, connections int) (*publisher, error) {
 	p := &publisher{client: c}
 	for range connections {
-		r := &requester{publisher: p}
-		var err error
-		if r.line, err = c.loop.dial(c.address, r, 0); err != nil {
-			return nil, err
-		}
+		(&requester{publisher: p}).dial()
 	}
-	return p, c.await("connections for requests", func() bool { return p.open == connections })
+	return p, c.await("opening connections for requests", func() bool { return p.open == connections })
 }
 
 // send triggers an event as soon as a connection is free.
@@ -58,6 +58,14 @@ func (p *publisher) send(r request) {
 	next := p.idle[len(p.idle)-1]
 	p.idle = p.idle[:len(p.idle)-1]
 	next.send(r)
+}
+
+func (q *requester) dial() {
+	c := q.publisher.client
+	var err error
+	if q.line, err = c.loop.dial(c.address, q, 0); err != nil {
+		c.loop.fail(err)
+	}
 }
 
 func (q *requester) opened() {
@@ -82,15 +90,18 @@ func (q *requester) send(r request) {
 	if r.channel.subscribers > 0 {
 		r.channel.sent(r.seq, &q.source)
 	}
-	q.out = q.publisher.client.appendTrigger(q.out[:0], r.channel.name, r.data)
+	q.out = q.publisher.appendTrigger(q.out[:0], r.channel.name, r.data)
 	q.line.write(q.out)
 }
 
 func (q *requester) ended(err error) {
-	if err == io.EOF && !q.busy {
-		err = fmt.Errorf("the server closed an idle connection")
+	p := q.publisher
+	if !q.busy && errors.Is(err, io.EOF) {
+		p.idle = slices.DeleteFunc(p.idle, func(other *requester) bool { return other == q })
+		q.dial()
+		return
 	}
-	q.publisher.client.loop.fail(fmt.Errorf("a connection for requests: %w", err))
+	p.client.loop.fail(fmt.Errorf("a connection for requests: %w", err))
 }
 
 func (q *requester) take(b []byte) (int, error) {
@@ -101,14 +112,16 @@ func (q *requester) take(b []byte) (int, error) {
 	if answer.status/100 != 2 {
 		return n, fmt.Errorf("the server answers a trigger with %d %.200s", answer.status, answer.body)
 	}
-	if answer.last {
-		return n, fmt.Errorf("the server does not keep connections open")
-	}
 	p := q.publisher
 	done := q.request
 	q.busy = false
 	p.client.loop.moved = p.client.loop.now
-	q.free()
+	if answer.last {
+		q.line.close()
+		q.dial()
+	} else {
+		q.free()
+	}
 	if p.answered != nil {
 		p.answered(done)
 	}
@@ -116,7 +129,8 @@ func (q *requester) take(b []byte) (int, error) {
 }
 
 // appendTrigger appends a signed request. The data must be text that is the same in JSON.
-func (c *client) appendTrigger(b []byte, channel string, data []byte) []byte {
+func (p *publisher) appendTrigger(b []byte, channel string, data []byte) []byte {
+	c := p.client
 	body := make([]byte, 0, len(data)+len(channel)+64)
 	body = append(body, `{"name":"bench","channels":["`...)
 	body = append(body, channel...)
@@ -132,6 +146,9 @@ func (c *client) appendTrigger(b []byte, channel string, data []byte) []byte {
 	b = append(b, query.Encode()...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, c.url.Host...)
+	if p.once {
+		b = append(b, "\r\nConnection: close"...)
+	}
 	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)
