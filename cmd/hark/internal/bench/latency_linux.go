@@ -113,7 +113,7 @@ func (p *pacing) until(s *session, over func() bool) error {
 		s.loop.wakeAt(due(i))
 	}
 	s.loop.wakeAt(began)
-	err := s.loop.run(s.ctx, s.patience, over)
+	err := s.loop.run(s.ctx, forever, over)
 	s.loop.tick = func() {}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"time"
@@ -119,10 +120,12 @@ func (l *loop) run(ctx context.Context, patience time.Duration, done func() bool
 	return l.failed
 }
 
+// forever is the patience of who waits for time to pass.
+const forever = time.Duration(math.MaxInt64)
+
 // runUntil is run to a point in time.
 func (l *loop) runUntil(ctx context.Context, end time.Duration) error {
-	l.now = time.Since(l.began)
-	return l.run(ctx, end-l.now+time.Hour, func() bool { return l.now >= end })
+	return l.run(ctx, forever, func() bool { return l.now >= end })
 }
 
 // wakeAt lets tick be called at a time of the loop's clock, or at once if it is over.

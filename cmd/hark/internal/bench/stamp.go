@@ -90,24 +90,24 @@ const (
 )
 
 // eventName returns the name in a message of the server without reading the rest as JSON; "" if it has none. Inside a string
-// the quotes around event would be escaped, so the first that are not are the message's own.
+// the quotes around event would be escaped, so a key whose quotes are not is the message's own.
 func eventName(message []byte) string {
-	_, rest, ok := bytes.Cut(message, []byte(`"event"`))
-	if !ok {
-		return ""
+	const key = `"event"`
+	for rest := message; ; {
+		at := bytes.Index(rest, []byte(key))
+		if at < 0 {
+			return ""
+		}
+		rest = bytes.TrimLeft(rest[at+len(key):], " \t\r\n")
+		value, ok := bytes.CutPrefix(rest, []byte{':'})
+		if !ok {
+			continue // a value, not a key
+		}
+		value, ok = bytes.CutPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte{'"'})
+		name, _, whole := bytes.Cut(value, []byte{'"'})
+		if !ok || !whole {
+			return ""
+		}
+		return string(name)
 	}
-	rest = bytes.TrimLeft(rest, " \t\r\n")
-	rest, ok = bytes.CutPrefix(rest, []byte{':'})
-	if !ok {
-		return ""
-	}
-	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte{'"'})
-	if !ok {
-		return ""
-	}
-	name, _, ok := bytes.Cut(rest, []byte{'"'})
-	if !ok {
-		return ""
-	}
-	return string(name)
 }
