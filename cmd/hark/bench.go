@@ -103,10 +103,15 @@ func (f *benchFlags) run(cmd *cobra.Command, scenario bench.Scenario, commands [
 	if err != nil {
 		return err
 	}
-	if err := f.print(cmd, scenario, report); err != nil {
+	rows := report.Rows()
+	verdicts, unknown := bench.Judge(checks, rows, scenario.Headline())
+	if err := f.print(cmd, scenario, report, rows, verdicts); err != nil {
 		return err
 	}
-	return judge(report, checks, scenario.Headline())
+	if unknown != nil { // it is known only now, and what was measured is not thrown away for it
+		return usageError(unknown)
+	}
+	return outcome(report, verdicts)
 }
 
 // validate looks at what goes together.
@@ -164,13 +169,16 @@ func (f *benchFlags) measure(ctx context.Context, scenario bench.Scenario, comma
 	return bench.Report{Servers: []bench.Server{server}}, nil
 }
 
-func (f *benchFlags) print(cmd *cobra.Command, scenario bench.Scenario, report bench.Report) error {
+func (f *benchFlags) print(
+	cmd *cobra.Command, scenario bench.Scenario, report bench.Report, rows []bench.Row, verdicts []bench.Verdict,
+) error {
 	if *f.format == formatJSON {
 		return printJSON(cmd.OutOrStdout(), struct {
 			bench.Report
-			Headline string      `json:"headline"`
-			Figures  []bench.Row `json:"figures"`
-		}{report, scenario.Headline(), report.Rows()})
+			Headline string          `json:"headline"`
+			Figures  []bench.Row     `json:"figures"`
+			Checks   []bench.Verdict `json:"checks"`
+		}{report, scenario.Headline(), rows, verdicts})
 	}
 	if len(report.Servers) > 1 {
 		for i, server := range report.Servers {
@@ -180,8 +188,8 @@ func (f *benchFlags) print(cmd *cobra.Command, scenario bench.Scenario, report b
 	return printTable(cmd.OutOrStdout(), bench.Table(report))
 }
 
-// judge is what the exit code says.
-func judge(report bench.Report, checks []bench.Check, headline string) error {
+// outcome is what the exit code says.
+func outcome(report bench.Report, verdicts []bench.Verdict) error {
 	var wrong []string
 	for _, server := range report.Servers {
 		if t := server.Tally(); !t.OK() {
@@ -189,14 +197,9 @@ func judge(report bench.Report, checks []bench.Check, headline string) error {
 				server.Command, t.Lost, t.Duplicated, t.Reordered, t.Unknown))
 		}
 	}
-	rows := report.Rows()
-	for _, check := range checks {
-		value, met, err := check.Of(rows, headline)
-		if err != nil {
-			return usageError(err)
-		}
-		if !met {
-			wrong = append(wrong, fmt.Sprintf("%s does not hold: it is %.4g", check, value))
+	for _, v := range verdicts {
+		if !v.Met {
+			wrong = append(wrong, fmt.Sprintf("%s does not hold: it is %.4g", v.Check, v.Value))
 		}
 	}
 	if wrong != nil {

@@ -63,6 +63,7 @@ came in that time; well below 1, the server does not carry the rate, and how lat
 	flags := cmd.Flags()
 	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 60, "on all channels together")
 	addSize(flags, &s.Size)
+	flags.Float64Var(&s.BaseRate, "base-rate", 0, "measure at this rate first, in events a second, and compare (default: do not)")
 	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
 	flags.IntVar(&s.Channels, "channels", 1, "channels")
 	return cmd

@@ -41,8 +41,28 @@ func (c Check) String() string {
 
 const ratioPrefix = "ratio"
 
-// Of returns the value that a check is about, and whether it is met. An error says that the report has no such figure.
-func (c Check) Of(rows []Row, headline string) (value float64, met bool, err error) {
+// A Verdict is what became of a check.
+type Verdict struct {
+	Check string  `json:"check"`
+	Value float64 `json:"value"`
+	Met   bool    `json:"met"`
+}
+
+// Judge holds checks against the rows of a report. An error says that there is no figure for one of them.
+func Judge(checks []Check, rows []Row, headline string) ([]Verdict, error) {
+	var verdicts []Verdict
+	for _, c := range checks {
+		value, met, err := c.of(rows, headline)
+		if err != nil {
+			return nil, err
+		}
+		verdicts = append(verdicts, Verdict{c.String(), value, met})
+	}
+	return verdicts, nil
+}
+
+// of returns the value that a check is about, and whether it is met. An error says that the report has no such figure.
+func (c Check) of(rows []Row, headline string) (value float64, met bool, err error) {
 	name, ratio := c.Name, false
 	if c.Name == ratioPrefix {
 		name, ratio = headline, true

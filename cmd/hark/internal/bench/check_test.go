@@ -45,7 +45,7 @@ func sample() Report {
 	}}
 }
 
-func TestCheckOf(t *testing.T) {
+func TestJudge(t *testing.T) {
 	rows := sample().Rows()
 	for text, want := range map[string]struct {
 		value float64
@@ -63,13 +63,13 @@ func TestCheckOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, met, err := c.Of(rows, "a")
-		if err != nil || value != want.value || met != want.met {
-			t.Errorf("%s: %v, %v, %v; want %v", text, value, met, err, want)
+		got, err := Judge([]Check{c}, rows, "a")
+		if err != nil || len(got) != 1 || got[0] != (Verdict{text, want.value, want.met}) {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
 		}
 	}
 	for _, name := range []string{"c", "ratio.c", "ratio.b"} {
-		if _, _, err := (Check{name, ">=", 0}).Of(rows, "a"); err == nil {
+		if _, err := Judge([]Check{{name, ">=", 0}}, rows, "a"); err == nil {
 			t.Errorf("there is a figure %s, want none", name)
 		}
 	}

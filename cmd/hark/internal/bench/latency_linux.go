@@ -11,6 +11,7 @@ import (
 type Latency struct {
 	Duration   time.Duration
 	Rate       float64 // events a second, on all channels together
+	BaseRate   float64 // measure at this rate before, and compare; 0: do not
 	Conns      int     // subscribers, spread over the channels
 	Channels   int
 	Size       int // bytes of an event's data
@@ -22,8 +23,13 @@ func (l *Latency) Headline() string { return "p99_ms" }
 
 // Validate implements Scenario.
 func (l *Latency) Validate() error {
+	base := error(nil)
+	if l.BaseRate != 0 {
+		base = validPace(l.BaseRate, l.Duration)
+	}
 	return errors.Join(
 		validPace(l.Rate, l.Duration),
+		base,
 		validChannels(l.Channels),
 		atLeast("conns", l.Conns, l.Channels),
 		atLeast("publishers", l.Publishers, 1),
@@ -56,12 +62,21 @@ func (l *Latency) run(s *session) error {
 	if err != nil {
 		return err
 	}
+	var base *histogram
+	if l.BaseRate != 0 {
+		paced := pacing{publisher: p, rate: l.BaseRate, size: l.Size}
+		if err := paced.run(s, l.Duration/before); err != nil { // to warm up
+			return err
+		}
+		if base, err = paced.measure(s, s.after(l.Duration)); err != nil {
+			return err
+		}
+	}
 	paced := pacing{publisher: p, rate: l.Rate, size: l.Size}
-	if err := paced.run(s, l.Duration/before); err != nil { // to warm up
+	if err := paced.run(s, l.Duration/before); err != nil {
 		return err
 	}
-	late := &histogram{}
-	s.ledger.late = late
+	s.ledger.late = &histogram{}
 	from, err := s.mark()
 	if err != nil {
 		return err
@@ -82,7 +97,11 @@ func (l *Latency) run(s *session) error {
 	s.rate("deliveries", deliveries, from, to, cpu)
 	s.figures.add("carried", "", float64(deliveries)/(l.Rate*(to.at-from.at).Seconds()*float64(l.Conns)/float64(l.Channels)))
 	s.figures.add("behind_at_end", "", float64(behind))
-	s.lateness("", late)
+	if base != nil {
+		s.compareLateness("base_", base, "", s.ledger.late)
+		return nil
+	}
+	s.lateness("", s.ledger.late)
 	return nil
 }
 

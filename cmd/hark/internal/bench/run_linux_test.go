@@ -83,6 +83,10 @@ var scenarios = []struct {
 		"p50_ms p99_ms p999_ms carried behind_at_end", 500, true,
 	},
 	{
+		"latency at two rates", &Latency{Duration: 50 * time.Millisecond, Rate: 1000, BaseRate: 500, Conns: 2, Channels: 1, Size: 64, Publishers: 4},
+		"base_p99_ms p99_ms p99_ratio", 100, true,
+	},
+	{
 		"trigger", &Trigger{Span: Span{Events: 50}, Conns: 4, Size: 64},
 		"requests_per_s answer_p99_ms connections_per_request", 0, true,
 	},

@@ -73,7 +73,7 @@ func (w *Slow) run(s *session) error {
 		return err
 	}
 	s.figures.add("stalled_open", "", float64(stalled-asleep.ended))
-	s.compareLateness("stalled_", quiet, disturbed)
+	s.compareLateness("quiet_", quiet, "stalled_", disturbed)
 	return nil
 }
 
@@ -83,11 +83,11 @@ func (s *session) after(d time.Duration) func() bool {
 	return func() bool { return s.loop.now >= end }
 }
 
-// compareLateness adds the figures of a quiet and of another phase.
-func (s *session) compareLateness(prefix string, quiet, other *histogram) {
-	s.lateness("quiet_", quiet)
+// compareLateness adds the figures of two phases.
+func (s *session) compareLateness(firstPrefix string, first *histogram, prefix string, other *histogram) {
+	s.lateness(firstPrefix, first)
 	s.lateness(prefix, other)
-	if base := quiet.quantile(0.99); base > 0 {
+	if base := first.quantile(0.99); base > 0 {
 		s.figures.add("p99_ratio", "", float64(other.quantile(0.99))/float64(base))
 	}
 }

@@ -71,7 +71,7 @@ func (t *Storm) run(s *session) error {
 		return err
 	}
 	s.figures.add("reconnects_per_s", "1/s", float64(reconnects)/took.Seconds())
-	s.compareLateness("storm_", quiet, disturbed)
+	s.compareLateness("quiet_", quiet, "storm_", disturbed)
 	return nil
 }
 
