@@ -8,20 +8,20 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"hark/cmd/hark/internal/bench"
 )
 
 func floorAddress() string { return cmp.Or(os.Getenv("HARK_LISTEN"), "127.0.0.1:6001") }
 
-func addSpan(flags *pflag.FlagSet, s *bench.Span, what string) {
+func addSpan(cmd *cobra.Command, s *bench.Span, what string) {
+	flags := cmd.Flags()
 	flags.DurationVar(&s.Duration, "duration", 5*time.Second, "how long to measure, after a fifth of it to warm up")
 	flags.IntVar(&s.Events, "events", 0, "measure over this number of "+what+" instead, after a fifth of it (default: --duration)")
 }
 
-func addSize(flags *pflag.FlagSet, size *int) {
-	flags.IntVar(size, "size", 128, "bytes of an event's data")
+func addSize(cmd *cobra.Command, size *int) {
+	cmd.Flags().IntVar(size, "size", 128, "bytes of an event's data")
 }
 
 func benchFanout() *cobra.Command {
@@ -31,8 +31,8 @@ func benchFanout() *cobra.Command {
 deliveries per second of the server's CPU time. One event at a time shows what a delivery costs, several what the server
 makes of a backlog.`, &s)
 	flags := cmd.Flags()
-	addSpan(flags, &s.Span, "events")
-	addSize(flags, &s.Size)
+	addSpan(cmd, &s.Span, "events")
+	addSize(cmd, &s.Size)
 	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
 	flags.IntVar(&s.Channels, "channels", 1, "channels")
 	flags.IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
@@ -47,8 +47,8 @@ func benchTrigger() *cobra.Command {
 		`Triggers events on a channel without subscribers by signed requests, over connections that stay open, one request under way
 on each, and counts requests per second of the server's CPU time.`, &s)
 	flags := cmd.Flags()
-	addSpan(flags, &s.Span, "requests")
-	addSize(flags, &s.Size)
+	addSpan(cmd, &s.Span, "requests")
+	addSize(cmd, &s.Size)
 	flags.IntVar(&s.Conns, "conns", 32, "connections")
 	flags.BoolVar(&s.Close, "close", false, "one request on each connection (default: they stay open, if the server lets them)")
 	return cmd
@@ -61,15 +61,16 @@ func benchLatency() *cobra.Command {
 the event was due to be published, so that waiting behind others counts. "carried" is the share of the deliveries due that
 came in that time; well below 1, the server does not carry the rate, and how late events are depends on --duration.`, &s)
 	flags := cmd.Flags()
-	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 60, "on all channels together")
-	addSize(flags, &s.Size)
+	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 60, "on all channels together")
+	addSize(cmd, &s.Size)
 	flags.Float64Var(&s.BaseRate, "base-rate", 0, "measure at this rate first, in events a second, and compare (default: do not)")
 	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
 	flags.IntVar(&s.Channels, "channels", 1, "channels")
 	return cmd
 }
 
-func addPace(flags *pflag.FlagSet, d *time.Duration, rate *float64, publishers *int, byDefault float64, where string) {
+func addPace(cmd *cobra.Command, d *time.Duration, rate *float64, publishers *int, byDefault float64, where string) {
+	flags := cmd.Flags()
 	flags.DurationVar(d, "duration", 5*time.Second, "how long to measure, each phase if there are two; a fifth of it before to warm up")
 	flags.Float64Var(rate, "rate", byDefault, "events a second, "+where)
 	flags.IntVar(publishers, "publishers", 16, "connections for triggers")
@@ -81,8 +82,8 @@ func benchClientEvents() *cobra.Command {
 		`Lets one member of each private channel send client events to the others. A message is one that is sent and that all others
 have; the next is sent then. Client events have to be on in the app, and not limited; a server that is started here is told so.`, &s)
 	flags := cmd.Flags()
-	addSpan(flags, &s.Span, "events")
-	addSize(flags, &s.Size)
+	addSpan(cmd, &s.Span, "events")
+	addSize(cmd, &s.Size)
 	flags.IntVar(&s.Conns, "conns", 200, "sockets, spread evenly over the channels, the senders included")
 	flags.IntVar(&s.Channels, "channels", 100, "channels")
 	flags.IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
@@ -95,7 +96,7 @@ func benchPresence() *cobra.Command {
 		`Lets a user join and leave each channel over and over. The next step is taken when every member has been told of the last.
 Pusher allows 100 members on a channel, and so do other servers unless they are told otherwise.`, &s)
 	flags := cmd.Flags()
-	addSpan(flags, &s.Span, "joins and leaves")
+	addSpan(cmd, &s.Span, "joins and leaves")
 	flags.IntVar(&s.Conns, "conns", 90, "members who stay and are told, spread evenly over the channels")
 	flags.IntVar(&s.Channels, "channels", 1, "channels")
 	return cmd
@@ -110,11 +111,12 @@ of them is not counted, so that what a server takes once is not part of it.`, &s
 	flags.IntVar(&s.Conns, "conns", 5000, "connections; each needs a file in the server and in this process (ulimit -n)")
 	flags.IntVar(&s.Subscriptions, "subscriptions", 1, "of each connection, 0 or 1")
 	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
-	addCycle(flags, &s.AtOnce, &s.Settle, "handshakes")
+	addCycle(cmd, &s.AtOnce, &s.Settle, "handshakes")
 	return cmd
 }
 
-func addCycle(flags *pflag.FlagSet, atOnce *int, settle *time.Duration, what string) {
+func addCycle(cmd *cobra.Command, atOnce *int, settle *time.Duration, what string) {
+	flags := cmd.Flags()
 	flags.IntVar(atOnce, "at-once", 100, what+" under way at one time")
 	flags.DurationVar(settle, "settle", 3*time.Second, "how long to wait before memory is read")
 }
@@ -127,7 +129,7 @@ func benchChurn() *cobra.Command {
 	flags.IntVar(&s.Cycles, "cycles", 20000, "cycles to measure")
 	flags.IntVar(&s.Warmup, "warmup", 5000, "cycles before that")
 	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
-	addCycle(flags, &s.AtOnce, &s.Settle, "cycles")
+	addCycle(cmd, &s.AtOnce, &s.Settle, "cycles")
 	return cmd
 }
 
@@ -137,8 +139,8 @@ func benchStorm() *cobra.Command {
 		`Publishes at a fixed rate on a channel, and measures how late the events are while nothing else happens, and then while a
 crowd on another channel loses its connections and opens new ones, all at once and over and over.`, &s)
 	flags := cmd.Flags()
-	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel that is measured")
-	addSize(flags, &s.Size)
+	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel that is measured")
+	addSize(cmd, &s.Size)
 	flags.IntVar(&s.Crowd, "crowd", 5000, "connections that are lost and opened again")
 	flags.IntVar(&s.AtOnce, "at-once", 1000, "handshakes under way at one time")
 	flags.IntVar(&s.Conns, "conns", 20, "subscribers of the channel that is measured")
@@ -151,7 +153,7 @@ func benchSlow() *cobra.Command {
 		`Publishes at a fixed rate on a channel, and measures how late the events are while all subscribers read, and then while some
 have stopped to. "stalled_open" is how many of these the server had not closed at the end; it should be 0.`, &s)
 	flags := cmd.Flags()
-	addPace(flags, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel")
+	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel")
 	flags.IntVar(&s.Size, "size", 8192, "bytes of an event's data; enough of them have to pile up for a server to notice")
 	flags.IntVar(&s.Conns, "conns", 200, "subscribers that read")
 	flags.IntVar(&s.Stalled, "stalled", 0, "subscribers that stop reading (default: one for each hundred of --conns, at least one)")

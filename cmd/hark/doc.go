@@ -6,6 +6,8 @@
 //	hark subscribe   print what arrives on channels
 //	hark channels    list the channels that somebody is on
 //	hark users       list the users on a presence channel
+//	hark conformance check whether a server speaks the protocol
+//	hark bench       measure a server (Linux)
 //	hark health      say whether a server is alive, or ready, by the exit code
 //	hark version     say which build this is
 //
@@ -18,5 +20,5 @@
 // talk to, 4 the server does not know the app or the key, 5 what was expected did not happen.
 //
 // This package parses and wires. The configuration of serve is in internal/config, the forms in which an app is named in
-// internal/credentials, the client of the other commands in internal/client.
+// internal/credentials, the client of the other commands in internal/client, that of bench in internal/bench.
 package main

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -93,22 +94,12 @@ func (c *crowd) subscriptions() []*subscription {
 // finish waits for what is still under way, and counts what does not come.
 func (c *crowd) finish() error {
 	err := c.loop.run(c.ctx, c.patience, func() bool { return c.ledger.pending == 0 })
-	if err != nil && err != errStalled {
+	if err != nil && !errors.Is(err, errStalled) {
 		return err
 	}
 	c.ledger.settle(c.subscriptions())
 	return nil
 }
-
-// openAll opens n channels that all begin with a prefix.
-func (l *ledger) openAll(prefix string, n int) {
-	for i := range n {
-		l.open(fmt.Sprintf("%s%04d", prefix, i))
-	}
-}
-
-// spread has socket i on channel i modulo their number.
-func (l *ledger) spread(i int) *channel { return l.channels[i%len(l.channels)] }
 
 // channelData is what a member of a presence channel is signed with; "" on other channels.
 func channelData(channel, user string) string {

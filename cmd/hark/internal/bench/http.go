@@ -63,3 +63,19 @@ func scanResponse(b []byte) (r response, n int, err error) {
 	r.body = rest[:length]
 	return r, len(head) + len("\r\n\r\n") + length, nil
 }
+
+// scanUpgrade cuts the answer to a websocket's handshake off b, as scanResponse does.
+func scanUpgrade(b []byte) (int, error) {
+	head, _, ok := bytes.Cut(b, []byte("\r\n\r\n"))
+	if !ok {
+		if len(b) > maxResponseHead {
+			return 0, errors.New("the server's answer to the handshake is too long")
+		}
+		return 0, nil
+	}
+	status, _, _ := bytes.Cut(head, []byte("\r\n"))
+	if !bytes.HasPrefix(status, []byte("HTTP/1.1 101 ")) {
+		return 0, fmt.Errorf("the server answered a handshake with %q", status)
+	}
+	return len(head) + 4, nil
+}

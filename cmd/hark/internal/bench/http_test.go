@@ -59,3 +59,18 @@ func FuzzScanResponse(f *testing.F) {
 		}
 	})
 }
+
+func TestScanUpgrade(t *testing.T) {
+	const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+	if n, err := scanUpgrade([]byte(answer + "\x81\x00")); n != len(answer) || err != nil {
+		t.Errorf("scanUpgrade: %d, %v; want %d", n, err, len(answer))
+	}
+	if n, err := scanUpgrade([]byte(answer[:20])); n != 0 || err != nil {
+		t.Errorf("half of it: %d, %v; want 0", n, err)
+	}
+	for _, wrong := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", strings.Repeat("x", 17<<10)} {
+		if n, err := scanUpgrade([]byte(wrong)); n != 0 || err == nil {
+			t.Errorf("scanUpgrade(%.20q): %d, %v; want an error", wrong, n, err)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package bench
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A ledger knows every event that was published, and who has it.
 type ledger struct {
@@ -43,6 +46,16 @@ func (l *ledger) open(name string) *channel {
 	l.channels = append(l.channels, c)
 	return c
 }
+
+// openAll opens n channels that all begin with a prefix.
+func (l *ledger) openAll(prefix string, n int) {
+	for i := range n {
+		l.open(fmt.Sprintf("%s%04d", prefix, i))
+	}
+}
+
+// spread has socket i on channel i modulo their number.
+func (l *ledger) spread(i int) *channel { return l.channels[i%len(l.channels)] }
 
 // publish enters a new event, which all subscribers have to get, and returns its number.
 func (l *ledger) publish(c *channel, due time.Duration) uint32 {

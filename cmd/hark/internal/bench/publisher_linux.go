@@ -15,7 +15,7 @@ import (
 // them; one that the server closes after an answer is opened again.
 type publisher struct {
 	client   *client
-	once     bool // asks the server to close connections after an answer
+	once     bool // close connections after an answer, whatever the server wants
 	idle     []*requester
 	queue    []request       // what no connection was free for
 	open     int             // connections that were opened
@@ -116,7 +116,7 @@ func (q *requester) take(b []byte) (int, error) {
 	done := q.request
 	q.busy = false
 	p.client.loop.moved = p.client.loop.now
-	if answer.last {
+	if answer.last || p.once {
 		q.line.close()
 		q.dial()
 	} else {
@@ -146,9 +146,6 @@ func (p *publisher) appendTrigger(b []byte, channel string, data []byte) []byte 
 	b = append(b, query.Encode()...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, c.url.Host...)
-	if p.once {
-		b = append(b, "\r\nConnection: close"...)
-	}
 	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)

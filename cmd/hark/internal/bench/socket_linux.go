@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -82,23 +81,6 @@ func (s *socket) take(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
-}
-
-// scanUpgrade cuts the answer to the handshake off b.
-func scanUpgrade(b []byte) (int, error) {
-	const most = 16 << 10
-	head, _, ok := bytes.Cut(b, []byte("\r\n\r\n"))
-	if !ok {
-		if len(b) > most {
-			return 0, errors.New("the server's answer to the handshake is too long")
-		}
-		return 0, nil
-	}
-	status, _, _ := bytes.Cut(head, []byte("\r\n"))
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 101 ")) {
-		return 0, fmt.Errorf("the server answered a handshake with %q", status)
-	}
-	return len(head) + 4, nil
 }
 
 func (s *socket) handle(f frame) error {
