@@ -137,12 +137,14 @@ func benchStorm() *cobra.Command {
 	var s bench.Storm
 	cmd := scenarioCommand("storm", "What others notice when everybody connects again",
 		`Publishes at a fixed rate on a channel, and measures how late the events are while nothing else happens, and then while a
-crowd on another channel loses its connections and opens new ones, all at once and over and over.`, &s)
+crowd on another channel loses its connections and opens new ones, over and over.`, &s)
 	flags := cmd.Flags()
 	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel that is measured")
 	addSize(cmd, &s.Size)
 	flags.IntVar(&s.Crowd, "crowd", 5000, "connections that are lost and opened again")
-	flags.IntVar(&s.AtOnce, "at-once", 1000, "handshakes under way at one time")
+	flags.IntVar(&s.AtOnce, "at-once", 1000, "how many of them at one time")
+	flags.IntVar(&s.PerSecond, "per-second", 0, "how many of them in a second, at most (default: as many as the server takes)")
+	flags.BoolVar(&s.Stay, "stay", false, "they stay connected, and only unsubscribe and subscribe again")
 	flags.IntVar(&s.Conns, "conns", 20, "subscribers of the channel that is measured")
 	return cmd
 }

@@ -74,6 +74,7 @@ func (f *Fanout) run(s *session) error {
 	cpu := s.cost(from, to)
 	s.rate("events", to.finished-from.finished, from, to, cpu)
 	s.rate("deliveries", to.deliveries-from.deliveries, from, to, cpu)
+	s.figures.add("deliveries_per_read", "", float64(to.deliveries-from.deliveries)/float64(to.reads-from.reads))
 	return nil
 }
 

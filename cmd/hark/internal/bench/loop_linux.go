@@ -27,6 +27,7 @@ type loop struct {
 	moved        time.Duration // when something that was waited for last happened
 	lines        []*line       // by file descriptor
 	dialed       int
+	reads        int // that brought something
 	ready        []unix.EpollEvent
 	buffer       []byte
 	tick         func() // called when it is the time that wakeAt said
@@ -174,6 +175,7 @@ func (l *loop) read(c *line) {
 		return
 	}
 	l.now = time.Since(l.began)
+	l.reads++
 	b := l.buffer[:kept+n]
 	used, err := c.user.take(b)
 	if err != nil {

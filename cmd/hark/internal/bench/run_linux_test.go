@@ -116,7 +116,14 @@ var scenarios = []struct {
 	},
 	{
 		"storm", &Storm{Duration: 50 * time.Millisecond, Crowd: 50, AtOnce: 20, Rate: 200, Conns: 5, Size: 64, Publishers: 4},
-		"quiet_p99_ms storm_p99_ms p99_ratio reconnects_per_s", 50, true,
+		"quiet_p99_ms storm_p99_ms p99_ratio again_per_s", 50, true,
+	},
+	{
+		"storm of subscriptions", &Storm{
+			Duration: 50 * time.Millisecond, Crowd: 50, AtOnce: 20, PerSecond: 1000, Stay: true,
+			Rate: 200, Conns: 5, Size: 64, Publishers: 4,
+		},
+		"quiet_p99_ms storm_p99_ms p99_ratio again_per_s", 50, true,
 	},
 	{
 		"slow", &Slow{Duration: 300 * time.Millisecond, Rate: 2000, Conns: 4, Size: 10240, Publishers: 4},

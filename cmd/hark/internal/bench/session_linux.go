@@ -75,10 +75,11 @@ type moment struct {
 	client     time.Duration // CPU time of this process
 	finished   int
 	deliveries int
+	reads      int
 }
 
 func (s *session) mark() (moment, error) {
-	m := moment{at: time.Since(s.loop.began), finished: s.finished, deliveries: s.ledger.tally.Received}
+	m := moment{at: time.Since(s.loop.began), finished: s.finished, deliveries: s.ledger.tally.Received, reads: s.loop.reads}
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
 		return m, fmt.Errorf("read what this process uses: %w", err)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/go-json-experiment/json"
 
@@ -51,11 +50,11 @@ func (c *client) connect(on listener, index, receiveBuffer int) (*socket, error)
 func (s *socket) opened() { s.line.write(s.client.handshake) }
 
 func (s *socket) ended(err error) {
-	if s.reason != "" {
+	switch {
+	case s.reason != "":
 		err = errors.New(s.reason)
-	}
-	if s.leaving && errors.Is(err, io.EOF) {
-		err = nil
+	case s.leaving:
+		err = nil // whether the server answers the close frame is its own affair
 	}
 	s.on.gone(s, err)
 }

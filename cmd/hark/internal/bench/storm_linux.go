@@ -9,12 +9,14 @@ import (
 	"time"
 )
 
-// Storm lets a crowd connect and subscribe again, all at once and over and over, and measures what the subscribers of another
-// channel notice of it. The crowd is served by a thread of its own.
+// Storm lets a crowd connect and subscribe again, over and over, and measures what the subscribers of another channel notice of
+// it. The crowd is served by a thread of its own.
 type Storm struct {
-	Duration   time.Duration // of the quiet phase, and the least of the storm: it ends when a reconnect of all is done
-	Crowd      int           // sockets that reconnect
-	AtOnce     int           // handshakes under way at one time
+	Duration   time.Duration // of the quiet phase, and of the storm
+	Crowd      int           // sockets that come again
+	AtOnce     int           // how many of them at one time
+	PerSecond  int           // how many in a second, at most; 0: as many as the server takes
+	Stay       bool          // they stay connected, and only subscribe again
 	Rate       float64       // events a second on the other channel
 	Conns      int           // its subscribers
 	Size       int           // bytes of an event's data
@@ -30,6 +32,7 @@ func (t *Storm) Validate() error {
 		validPace(t.Rate, t.Duration),
 		atLeast("crowd", t.Crowd, 1),
 		atLeast("at-once", t.AtOnce, 1),
+		atLeast("per-second", t.PerSecond, 0),
 		atLeast("conns", t.Conns, 1),
 		atLeast("publishers", t.Publishers, 1),
 		validSize(t.Size),
@@ -63,14 +66,14 @@ func (t *Storm) run(s *session) error {
 	if err != nil {
 		return err
 	}
-	disturbed, reconnects, took, err := t.disturb(s, storm, &paced)
+	disturbed, again, took, err := t.disturb(s, storm, &paced)
 	if err != nil {
 		return err
 	}
 	if err := crowd.finish(); err != nil {
 		return err
 	}
-	s.figures.add("reconnects_per_s", "1/s", float64(reconnects)/took.Seconds())
+	s.figures.add("again_per_s", "1/s", float64(again)/took.Seconds())
 	s.compareLateness("quiet_", quiet, "storm_", disturbed)
 	return nil
 }
@@ -84,39 +87,69 @@ func newStorm(c *client, atOnce int) *crowd {
 }
 
 // disturb measures during the storm. The goroutine of the crowd has ended when it returns.
-func (t *Storm) disturb(s *session, storm *crowd, paced *pacing) (late *histogram, reconnects int, took time.Duration, err error) {
+func (t *Storm) disturb(s *session, storm *crowd, paced *pacing) (late *histogram, again int, took time.Duration, err error) {
 	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	storm.ctx = ctx
-	began := time.Now()
 	var over atomic.Bool
-	var failed error
-	ended := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() {
-		defer close(ended)
-		defer over.Store(true)
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		for failed == nil && (reconnects == 0 || time.Since(began) < t.Duration) {
-			failed = storm.again()
-			reconnects += t.Crowd
-		}
+		began := time.Now()
+		var err error
+		again, err = t.rage(storm)
 		took = time.Since(began)
+		over.Store(true)
+		ended <- err
 	}()
 	late, err = paced.measure(s, over.Load)
 	cancel()
-	<-ended
-	if failed != nil && !errors.Is(failed, context.Canceled) {
-		err = errors.Join(err, fmt.Errorf("the storm: %w", failed))
+	if failed := <-ended; failed != nil && err == nil {
+		err = fmt.Errorf("the storm: %w", failed)
 	}
-	return late, reconnects, took, err
+	return late, again, took, err
 }
 
-// again closes all connections without a word, and opens as many.
-func (c *crowd) again() error {
-	n := len(c.sockets)
-	for _, s := range c.sockets {
-		s.line.close()
+// slice is how finely a storm that has a rate is spread over time.
+const slice = 10 * time.Millisecond
+
+// rage lets the sockets come again, some at a time, and returns how many did.
+func (t *Storm) rage(storm *crowd) (again int, err error) {
+	some := min(t.AtOnce, t.Crowd)
+	if t.PerSecond > 0 {
+		some = min(some, max(1, t.PerSecond/int(time.Second/slice)))
 	}
-	c.sockets, c.ready = c.sockets[:0], 0
-	return c.grow(n)
+	end := time.Since(storm.loop.began) + t.Duration
+	for next := time.Since(storm.loop.began); storm.loop.now < end; again += some {
+		for i := range some {
+			storm.again((again+i)%t.Crowd, t.Stay)
+		}
+		if err := storm.await("coming again", func() bool { return storm.ready == t.Crowd }); err != nil {
+			return again, err
+		}
+		if t.PerSecond > 0 {
+			next += time.Duration(some) * time.Second / time.Duration(t.PerSecond)
+			if err := storm.loop.runUntil(storm.ctx, next); err != nil {
+				return again, err
+			}
+		}
+	}
+	return again, nil
+}
+
+// again lets a socket subscribe again: on a new connection, after the old one was closed without a word, unless it stays.
+func (c *crowd) again(i int, stay bool) {
+	c.ready--
+	s := c.sockets[i]
+	if stay {
+		s.unsubscribe(s.subscription.channel.name)
+		c.established(s)
+		return
+	}
+	s.line.close()
+	var err error
+	if c.sockets[i], err = c.connect(c, i, c.receive); err != nil {
+		c.loop.fail(err)
+	}
 }
