@@ -193,7 +193,7 @@ func (l *loop) dial(to netip.AddrPort, u user, receiveBuffer int) (*line, error)
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open a socket: %w", err)
+		return nil, fmt.Errorf("open a socket: %w (ulimit -n says how many files a process may have)", err)
 	}
 	c := &line{loop: l, fd: fd, number: int32(l.dialed), user: u, connecting: true}
 	l.dialed++

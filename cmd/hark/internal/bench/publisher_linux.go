@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hark/authz"
 )
 
@@ -55,8 +57,8 @@ func (p *publisher) send(r request) {
 		p.queue = append(p.queue, r)
 		return
 	}
-	next := p.idle[len(p.idle)-1]
-	p.idle = p.idle[:len(p.idle)-1]
+	next := p.idle[0] // who has been idle longest, before the server closes it for that
+	p.idle = p.idle[1:]
 	next.send(r)
 }
 
@@ -96,7 +98,7 @@ func (q *requester) send(r request) {
 
 func (q *requester) ended(err error) {
 	p := q.publisher
-	if !q.busy && errors.Is(err, io.EOF) {
+	if !q.busy && (errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET)) {
 		p.idle = slices.DeleteFunc(p.idle, func(other *requester) bool { return other == q })
 		q.dial()
 		return
