@@ -23,6 +23,8 @@ import (
 type floor struct {
 	mu       sync.Mutex
 	channels map[string]*floorChannel // guarded by mu
+	ended    bool                     // guarded by mu; no websocket begins any more
+	running  sync.WaitGroup           // websockets; added to under mu
 	ids      atomic.Uint64
 }
 
@@ -43,19 +45,36 @@ type floorConn struct {
 	mu    sync.Mutex // guards frame and err, and keeps frames whole
 }
 
-// ServeFloor serves on a listener until ctx ends.
+// ServeFloor serves on a listener until ctx ends. It returns when all connections have ended.
 func ServeFloor(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	f := &floor{channels: map[string]*floorChannel{}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /app/{key}", f.connect)
+	mux.HandleFunc("GET /app/{key}", func(w http.ResponseWriter, r *http.Request) { f.connect(ctx, w, r) })
 	mux.HandleFunc("POST /apps/{id}/events", f.trigger)
 	server := &http.Server{Handler: mux}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	err := server.Serve(l)
+	cancel()
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
+	f.running.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+// begin counts a websocket, and reports whether it may begin.
+func (f *floor) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ended {
+		f.running.Add(1)
+	}
+	return !f.ended
 }
 
 func (f *floor) channel(name string) *floorChannel {
@@ -155,7 +174,11 @@ func (c *floorConn) writeSome(fd uintptr) bool {
 }
 
 // connect takes a websocket and reads it until it ends.
-func (f *floor) connect(w http.ResponseWriter, r *http.Request) {
+func (f *floor) connect(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if !f.begin() {
+		return
+	}
+	defer f.running.Done()
 	hijacker, ok := w.(http.Hijacker)
 	if !ok || r.Header.Get("Sec-WebSocket-Key") == "" {
 		http.Error(w, "a websocket is wanted", http.StatusBadRequest)
@@ -165,7 +188,9 @@ func (f *floor) connect(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer func() { _ = conn.Close() }() // nothing follows
+	closeConn := func() { _ = conn.Close() } // nothing follows
+	defer closeConn()
+	defer context.AfterFunc(ctx, closeConn)()
 	c := &floorConn{conn: conn}
 	c.write = c.writeSome
 	if c.raw, err = conn.(syscall.Conn).SyscallConn(); err != nil {

@@ -133,7 +133,7 @@ func (p *pacing) until(s *session, over func() bool) error {
 	}
 	s.loop.wakeAt(began)
 	err := s.loop.run(s.ctx, forever, over)
-	s.loop.tick = func() {}
+	s.loop.wake = 0
 	return err
 }
 

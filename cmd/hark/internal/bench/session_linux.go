@@ -60,12 +60,15 @@ func RunCommand(ctx context.Context, scenario Scenario, line string, settings Se
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	result, err = Run(ctx, scenario, server.Target, settings)
-	if err != nil {
-		if said := server.said.String(); said != "" {
-			err = fmt.Errorf("%w; the server said: %s", err, said)
-		}
+	if err == nil {
+		return result, nil
 	}
-	return result, err
+	select {
+	case <-server.ended:
+		return result, fmt.Errorf("%w; the server has ended: %s", err, server.said)
+	default:
+		return result, err
+	}
 }
 
 // A moment is what was used up to some point in time.
