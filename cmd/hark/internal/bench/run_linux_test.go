@@ -206,6 +206,7 @@ func TestRunRefuses(t *testing.T) {
 		{"nobody listens", connect, Target{URL: nobody}, "connection refused"},
 		{"TLS", connect, Target{URL: secure}, "http and ws only"},
 		{"too few connections", &Connect{Conns: 1, Channels: 1, AtOnce: 1}, Target{URL: nobody}, "--conns must be at least 10, not 1"},
+		{"a wrong signature", &Presence{Span: Span{Events: 1}, Conns: 1, Channels: 1}, wrongKey, "the server says: "},
 		{"a wrong secret", &Trigger{Span: Span{Events: 1}, Conns: 1, Size: 64}, wrongKey, "401"},
 		{"no process", &Trigger{Span: Span{Events: 1}, Conns: 1, Size: 64}, Target{URL: hark(t).URL, PID: 1 << 30}, "the server's process"},
 	} {

@@ -119,7 +119,7 @@ func (s *socket) message(m []byte) error {
 		return s.establish(m)
 	case eventSubscribed:
 		s.on.subscribed(s)
-	case eventError:
+	case eventError, eventRefused:
 		return fmt.Errorf("the server says: %.300s", m)
 	default:
 		s.on.other(s, name, m)

@@ -87,6 +87,7 @@ const (
 	eventSubscribed  = "pusher_internal:subscription_succeeded"
 	eventPing        = "pusher:ping"
 	eventError       = "pusher:error"
+	eventRefused     = "pusher:subscription_error"
 )
 
 // eventName returns the name in a message of the server without reading the rest as JSON; "" if it has none. Inside a string
