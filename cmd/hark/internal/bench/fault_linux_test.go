@@ -130,8 +130,13 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			settings := Settings{Patience: patience}
+			if test.want.Lost > 0 { // all of it is waited for
+				settings.Patience = 2 * time.Second
+			}
 			server := &faulty{faults: test.faults}
-			result, err := Run(t.Context(), test.scenario, server.serve(t), Settings{Patience: 500 * time.Millisecond})
+			result, err := Run(t.Context(), test.scenario, server.serve(t), settings)
 			if err != nil {
 				t.Fatal(err)
 			}
