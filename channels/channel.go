@@ -84,7 +84,10 @@ var errStale = errors.New("channels: the snapshot is older than what was deliver
 // join makes sub a subscriber from here on. Its first frame is
 // subscription_succeeded, with the members as they are at this point of the
 // order; what comes after it in the lists reaches it too.
-func (c *Channel) join(sub *Subscription, s Snapshot) error {
+//
+// With helped, here and in leave, the caller then calls help of the socket's
+// flusher.
+func (c *Channel) join(sub *Subscription, s Snapshot, helped bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.openLocked(s); err != nil {
@@ -94,7 +97,7 @@ func (c *Channel) join(sub *Subscription, s Snapshot) error {
 		c.waiting = append(c.waiting, waitingJoin{sub, s.Position})
 		return nil
 	}
-	c.insertLocked(sub)
+	c.insertLocked(sub, helped)
 	return nil
 }
 
@@ -123,7 +126,7 @@ func (c *Channel) openLocked(s Snapshot) error {
 	return nil
 }
 
-func (c *Channel) insertLocked(sub *Subscription) {
+func (c *Channel) insertLocked(sub *Subscription, helped bool) {
 	f := c.feeds[sub.socket.flusher.index]
 	if f == nil {
 		f = &feed{channel: c, flusher: sub.socket.flusher}
@@ -134,16 +137,16 @@ func (c *Channel) insertLocked(sub *Subscription) {
 	sub.joined.Store(true)
 	switch sub.role {
 	case roleSelf:
-		f.appendLocked(entry{kind: entryJoin, sub: sub})
+		f.appendLocked(entry{kind: entryJoin, helped: helped, sub: sub})
 		return
 	case roleWatcher:
-		f.appendLocked(entry{kind: entryJoin, sub: sub})
+		f.appendLocked(entry{kind: entryJoin, helped: helped, sub: sub})
 		if c.onlineLocked() != sub.online {
 			f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.onlineFrameLocked()})
 		}
 		return
 	}
-	f.appendLocked(entry{kind: entryJoin, sub: sub, frame: c.succeededLocked()})
+	f.appendLocked(entry{kind: entryJoin, helped: helped, sub: sub, frame: c.succeededLocked()})
 	if c.kind.IsCache() {
 		f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.cachedLocked()})
 	}
@@ -173,14 +176,14 @@ func (c *Channel) succeededLocked() protocol.Frame {
 
 // leave ends what join began. Frames that are in the list already still reach
 // the socket; nothing that is appended later does.
-func (c *Channel) leave(sub *Subscription) {
+func (c *Channel) leave(sub *Subscription, helped bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if sub.joined.Swap(false) {
 		f := c.feeds[sub.socket.flusher.index]
 		c.joined--
 		f.joined--
-		f.appendLocked(entry{kind: entryLeave, sub: sub})
+		f.appendLocked(entry{kind: entryLeave, helped: helped, sub: sub})
 	} else {
 		c.waiting = slices.DeleteFunc(c.waiting, func(w waitingJoin) bool { return w.sub == sub })
 	}
@@ -273,7 +276,7 @@ func (c *Channel) admitLocked() {
 		if c.position.behind(w.at) {
 			still = append(still, w)
 		} else {
-			c.insertLocked(w.sub)
+			c.insertLocked(w.sub, false)
 		}
 	}
 	clear(c.waiting[len(still):])

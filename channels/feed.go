@@ -63,6 +63,9 @@ const (
 
 func (e *entry) bytes() int { return len(e.frame.Wire()) + entryOverhead }
 
+// forOne reports whether e concerns one subscriber.
+func (e *entry) forOne() bool { return e.kind == entryJoin || e.kind == entryLeave }
+
 // toAll reports whether e's frame is for all subscribers, but for sub.
 func (e *entry) toAll() bool { return e.kind == entryFrame || e.kind == entryCount }
 
@@ -73,7 +76,7 @@ func (f *feed) appendLocked(e entry) {
 	f.flusher.counters.Listed(e.bytes())
 	if !f.queued {
 		f.queued = true
-		f.flusher.enqueue(f, e.helped && f.joined <= few)
+		f.flusher.enqueue(f, e.helped && (e.forOne() || f.joined <= few))
 	}
 }
 
@@ -82,6 +85,9 @@ func (f *feed) appendLocked(e entry) {
 func (f *feed) step() bool {
 	if !f.busy {
 		f.begin()
+	}
+	if f.batch.Len() == 0 { // there was only something for some of them
+		return f.end()
 	}
 	end := min(f.next+passSlice, len(f.subs))
 	for _, sub := range f.subs[f.next:end] {

@@ -43,9 +43,9 @@ func (s *Socket) Receive(b []byte) {
 // ReceiveMore is Receive of a message behind which there is more from the same
 // client at hand: what they publish may leave together.
 func (s *Socket) ReceiveMore(b []byte) {
-	s.more = true
+	s.more.Store(true)
 	s.Receive(b)
-	s.more = false
+	s.more.Store(false)
 }
 
 // handle carries out one message. The error is a *protocol.Error or a
@@ -158,7 +158,12 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		if sub.channel.kind.NeedsAuth() && !s.identify() {
 			return nil
 		}
-		if err := sub.channel.join(sub, snapshot); !errors.Is(err, errStale) {
+		helped := !s.more.Load()
+		err = sub.channel.join(sub, snapshot, helped)
+		if helped {
+			s.flusher.help()
+		}
+		if !errors.Is(err, errStale) {
 			sub.occupant.Member.UserInfo = nil // it is in the rosters now
 			return err
 		}
@@ -206,7 +211,11 @@ func (s *Socket) leave(sub *Subscription) {
 
 // leaveNow is leave's task.
 func (s *Socket) leaveNow(ctx context.Context, sub *Subscription) {
-	sub.channel.leave(sub)
+	helped := !s.more.Load()
+	sub.channel.leave(sub, helped)
+	if helped {
+		s.flusher.help()
+	}
 	s.hub.channels.release(sub.channel)
 	if !sub.entered {
 		return
@@ -221,7 +230,7 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
-	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id, helped: !s.more}
+	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id, helped: !s.more.Load()}
 	s.do(m.Channel, func(ctx context.Context, wait bool) error {
 		var deadline time.Time
 		if wait {

@@ -43,9 +43,8 @@ type Socket struct {
 
 	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
 
-	// Owned by Receive.
-	bucket bucket // for client events
-	more   bool   // the next message is at hand
+	bucket bucket      // for client events; owned by Receive
+	more   atomic.Bool // Receive has the next message at hand
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -123,7 +123,7 @@ func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
 		if sub.joined.Load() {
 			continue
 		}
-		err := sub.channel.join(sub, snapshots[i])
+		err := sub.channel.join(sub, snapshots[i], false)
 		if errors.Is(err, errStale) {
 			err = s.enter(ctx, sub)
 		}
