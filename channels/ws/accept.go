@@ -23,11 +23,11 @@ const coderBuffer = 16
 func accept(w http.ResponseWriter, r *http.Request, run func(func()) bool, limit int) (*Conn, error) {
 	c := new(Conn)
 	if h, ok := hijacker(w); ok {
-		w = &takeover{w, h, func(conn net.Conn, early []byte) (net.Conn, *bufio.ReadWriter) {
+		w = &takeover{w, h, func(conn net.Conn, early, answer []byte) (net.Conn, *bufio.ReadWriter) {
 			if len(early) > 0 {
 				c.in = newIntake(bytes.Clone(early))
 			}
-			c.out.attach(conn, run, limit)
+			c.out.attach(conn, answer, run, limit)
 			c.ahead = bufio.NewReaderSize(wire{c}, coderBuffer)
 			return wire{c}, bufio.NewReadWriter(c.ahead, bufio.NewWriterSize(wire{c}, coderBuffer))
 		}}
@@ -57,28 +57,38 @@ func hijacker(w http.ResponseWriter) (http.Hijacker, bool) {
 }
 
 // A takeover is a ResponseWriter whose Hijack puts our connection in place of
-// the server's, and small buffers in place of its two of 4 KiB.
+// the server's, and small buffers in place of its two of 4 KiB. It keeps the
+// 101 back, so that it leaves with the first message.
 type takeover struct {
 	http.ResponseWriter
 	hijacker http.Hijacker
-	wrap     func(conn net.Conn, early []byte) (net.Conn, *bufio.ReadWriter)
+	wrap     func(conn net.Conn, early, answer []byte) (net.Conn, *bufio.ReadWriter)
 }
 
-// Hijack takes the connection, with what had been read of it already.
+// WriteHeader writes the status of an error.
+func (t *takeover) WriteHeader(status int) {
+	if status != http.StatusSwitchingProtocols {
+		t.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Hijack takes the connection, with what had been read of it already and with
+// the answer to its request.
 func (t *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := t.hijacker.Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	conn, rw = t.wrap(conn, early)
+	conn, rw = t.wrap(conn, early, t.answer())
 	return conn, rw, nil
 }
 
-// WriteHeaderNow writes the 101 of a writer that holds it back. gin's does,
-// and coder asks the outermost writer only.
-func (t *takeover) WriteHeaderNow() {
-	if w, ok := t.ResponseWriter.(interface{ WriteHeaderNow() }); ok {
-		w.WriteHeaderNow()
-	}
+// answer returns the response of RFC 6455 §4.2.2.
+func (t *takeover) answer() []byte {
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = t.Header().Write(&b) // to memory
+	b.WriteString("\r\n")
+	return b.Bytes()
 }

@@ -35,7 +35,7 @@ func Wire(c channels.Conn) net.Conn { return wire{c.(*Conn)} }
 // NewConn returns a Conn without a websocket to read it.
 func NewConn(conn net.Conn) *Conn {
 	c := new(Conn)
-	c.out.attach(conn, func(f func()) bool { go f(); return true }, defaultLimit)
+	c.out.attach(conn, nil, func(f func()) bool { go f(); return true }, defaultLimit)
 	return c
 }
 

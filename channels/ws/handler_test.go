@@ -233,14 +233,14 @@ func TestEarlyBytes(t *testing.T) {
 }
 
 // TestHandlerReturns: the handler does not stay for the connection's life, and
-// a writer that holds its status back is told to write it.
+// a writer that holds its status back, as gin's does, is no obstacle.
 func TestHandlerReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servePipe(t)
 		returned := make(chan struct{})
 		ln, dial := listenPipe()
 		serve(t, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.ServeHTTP(outer{&holdingWriter{ResponseWriter: w}}, r)
+			s.ServeHTTP(holdingWriter{w}, r)
 			close(returned)
 		}))
 		c := newClient(t, dial(), upgrade("/app/key"))
@@ -252,21 +252,11 @@ func TestHandlerReturns(t *testing.T) {
 	})
 }
 
-// A holdingWriter writes the status with WriteHeaderNow, or with the body, as
-// gin's does.
-type holdingWriter struct {
-	http.ResponseWriter
-	status int
-}
+// A holdingWriter keeps the status until there is a body.
+type holdingWriter struct{ http.ResponseWriter }
 
-func (w *holdingWriter) WriteHeader(status int) { w.status = status }
-func (w *holdingWriter) WriteHeaderNow()        { w.ResponseWriter.WriteHeader(w.status) }
-func (w *holdingWriter) Unwrap() http.ResponseWriter {
-	return w.ResponseWriter
-}
-
-// outer is that writer with nothing of it hidden.
-type outer struct{ *holdingWriter }
+func (w holdingWriter) WriteHeader(int)             {}
+func (w holdingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // TestRefusedConn: what a hub said before it refused arrives.
 func TestRefusedConn(t *testing.T) { overTCP(t, refusedConn) }

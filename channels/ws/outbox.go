@@ -43,6 +43,7 @@ type outbox struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
+	answer   []byte // to the handshake; nil once it is out
 	phase    phase
 	then     ending
 	slow     bool        // the bound was passed
@@ -81,8 +82,9 @@ const (
 	leave        // close the connection
 )
 
-// attach takes conn over. It is called once, before everything else.
-func (o *outbox) attach(conn net.Conn, run func(func()) bool, limit int) {
+// attach takes conn over, and answers the handshake: together with the first
+// frame where it can, else now. It is called once, before everything else.
+func (o *outbox) attach(conn net.Conn, answer []byte, run func(func()) bool, limit int) {
 	o.conn, o.run, o.limit = conn, run, limit
 	var sc syscall.Conn
 	switch c := conn.(type) {
@@ -90,11 +92,24 @@ func (o *outbox) attach(conn net.Conn, run func(func()) bool, limit int) {
 		sc = c
 	case *net.UnixConn:
 		sc = c
-	default:
-		return
 	}
-	if raw, err := sc.SyscallConn(); err == nil {
-		o.raw, o.try = raw, o.tryWrite
+	if sc != nil {
+		if raw, err := sc.SyscallConn(); err == nil {
+			o.raw, o.try, o.answer = raw, o.tryWrite, answer
+			return
+		}
+	}
+	conn.SetWriteDeadline(time.Now().Add(writeWait))
+	_, _ = conn.Write(answer) // the next write fails too
+	conn.SetWriteDeadline(time.Time{})
+}
+
+// greet sends the answer to the handshake if nothing else has been sent.
+func (o *outbox) greet() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.answer != nil && o.phase == open {
+		o.putLocked(nil, 0)
 	}
 }
 
@@ -190,14 +205,24 @@ func (o *outbox) putLocked(b []byte, n int) error {
 // tryLocked writes to the kernel what it takes at once and returns how much
 // that was. The caller must hold mu.
 func (o *outbox) tryLocked(b []byte) (int, error) {
+	answer := o.answer
+	if answer != nil {
+		b, o.answer = append(answer, b...), nil
+	}
 	o.tryBytes = b
 	err := o.raw.Write(o.try)
 	if err == nil {
 		err = o.tryErr
 	}
 	o.tryBytes = nil
-	return o.tryN, err
+	if o.tryN < len(answer) && err == nil {
+		err = errUnread
+	}
+	return o.tryN - len(answer), err
 }
+
+// errUnread ends a connection at its beginning.
+var errUnread = errors.New("ws: the client has not read what it was sent before its handshake")
 
 // tryWrite is tryLocked's system call. It answers true always: do not wait.
 func (o *outbox) tryWrite(fd uintptr) bool {

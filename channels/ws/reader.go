@@ -36,6 +36,7 @@ import (
 //	      ws.CloseNow      wire.Close, outbox.release
 func (c *Conn) startReading(s socket, parking *parking, patience time.Duration) {
 	c.socket = s
+	c.out.greet()
 	limit := int64(-1)
 	if n := c.messageLimit(); n < math.MaxInt {
 		limit = int64(n)
