@@ -10,6 +10,9 @@
 //	REST request         METHOD\npath\nsorted parameters          RESTString, checked by Keys.VerifyREST
 //	webhook              the raw body                             SignWebhook, VerifyWebhook
 //
+// The data on encrypted channels is between the backend and its clients; of it there is only what an auth endpoint hands
+// out, the [SharedSecret] of a channel.
+//
 // An app may have several live keys, so that a secret can be replaced without a gap: each of [Keys] may sign channels
 // and REST requests. Webhooks are signed with the oldest.
 //

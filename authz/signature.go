@@ -97,7 +97,7 @@ func VerifyWebhook(s Secret, body []byte, sig string) bool { return verify(s, bo
 
 const hexLen = 2 * sha256.Size
 
-// digest is the one place where a secret is used.
+// digest is the one place where a secret signs.
 func digest(s Secret, text []byte) (d [hexLen]byte) {
 	mac := hmac.New(sha256.New, []byte(s))
 	mac.Write(text) // never fails

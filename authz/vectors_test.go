@@ -14,7 +14,7 @@ import (
 	"hark/protocol"
 )
 
-// A vector is a signature that is known to be right: published by Pusher, taken from an official SDK's tests or computed
+// A vector is a signature, or a step of encryption, that is known to be right: published by Pusher, taken from an official SDK's tests or computed
 // independently of this package.
 type vector struct {
 	ID      string       `json:"id"`
@@ -29,6 +29,13 @@ type vector struct {
 	Method  string       `json:"method"`
 	Path    string       `json:"path"`
 	Body    string       `json:"body"`
+
+	// Of encrypted channels, in base64.
+	MasterKey    string `json:"master_key_b64"`
+	SharedSecret string `json:"shared_secret_b64"`
+	Nonce        string `json:"nonce_b64"`
+	Plaintext    string `json:"plaintext"` // as it is
+	Ciphertext   string `json:"ciphertext_b64"`
 }
 
 func readVectors(tb testing.TB) []vector {
@@ -44,11 +51,16 @@ func readVectors(tb testing.TB) []vector {
 	return vs
 }
 
+// Every vector of the file is checked: one of a kind that has no check fails.
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	seen := map[string]int{}
+	seen, ids := map[string]int{}, map[string]bool{}
 	for _, v := range readVectors(t) {
 		seen[v.Kind]++
+		if ids[v.ID] {
+			t.Errorf("there are two vectors %s", v.ID)
+		}
+		ids[v.ID] = true
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
 			switch v.Kind {
@@ -64,14 +76,18 @@ func TestVectors(t *testing.T) {
 			case "webhook":
 				checkSigns(t, v)
 				checkWebhook(t, v)
-			case "shared_secret", "secretbox":
-				// Encrypted channels are between the backend and its clients: the server has no part in it.
+			case "shared_secret":
+				checkSharedSecret(t, v)
+			case "secretbox":
+				checkSecretbox(t, v)
 			default:
 				t.Errorf("unknown kind %q", v.Kind)
 			}
 		})
 	}
-	for kind, least := range map[string]int{"channel": 21, "user": 5, "rest": 20, "webhook": 6} {
+	for kind, least := range map[string]int{
+		"channel": 21, "user": 5, "rest": 20, "webhook": 6, "shared_secret": 3, "secretbox": 2,
+	} {
 		if seen[kind] < least {
 			t.Errorf("%d vectors of kind %s, want %d at least", seen[kind], kind, least)
 		}
