@@ -188,7 +188,7 @@ func (p *player) unsubscribe(c *client, channel string) error {
 
 // close closes from the client's side, which the server answers.
 func (p *player) close(c *client) error {
-	_ = c.conn.send("close", []byte{0x03, 0xe8}) // 1000
+	_ = c.conn.send("close", normalClosure)
 	got, err := p.next(c, p.target.patience())
 	if err != nil {
 		return err

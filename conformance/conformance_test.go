@@ -70,8 +70,8 @@ func play(t *testing.T, c conformance.Case, b conformance.Baseline) conformance.
 // start starts a server that is reached without a network.
 func start(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
 	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	stop, err := local.Serve(c, listener)
-	return conformance.Target{URL: "http://hark.test", Dial: listener.dial, Settle: synctest.Wait}, func() {
+	end, stop, err := local.Serve(c, listener)
+	return conformance.Target{URL: "http://hark.test", Dial: listener.dial, Settle: synctest.Wait, End: end}, func() {
 		stop()
 		// net/http waits half a second with a connection on which it has refused a body.
 		time.Sleep(time.Second)

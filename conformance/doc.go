@@ -56,6 +56,7 @@
 //	crowd 99 joins C            so many more clients join; what they hear is not looked at
 //	crowd 2 drops               so many of them are gone without a word
 //	wait 1s                     nobody does anything
+//	server ends                 the server begins to shut down; only in a case with an app line
 //	GET|POST… PATH [BODY]       a signed request; PATH is below the app, or begins with /apps/.
 //	                            Indented lines "name: value" below it replace parameters of the
 //	                            query, "-" removes one, "now-600s" is a time, and body: "GO STRING"

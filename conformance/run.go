@@ -11,7 +11,7 @@ import (
 )
 
 // ErrSkipped is the error of Run for a case that needs a server of its own when
-// the Target starts none.
+// the Target starts none, or none that can be ended.
 var ErrSkipped = errors.New("needs a server with a configuration of its own")
 
 // A Failure is a case that went another way than its transcript says.
@@ -119,13 +119,19 @@ func (p *player) hangUp() {
 			for channel := range c.channels {
 				p.sayEvent(c, protocol.EventUnsubscribe, map[string]string{"channel": channel})
 			}
-			_ = c.conn.send("close", []byte{0x03, 0xe8}) // 1000
+			_ = c.conn.send("close", normalClosure)
 		}
+	}
+	for _, c := range p.crowd { // only as good as gone
+		_ = c.conn.send("close", normalClosure)
 	}
 	for _, c := range p.sorted {
 		c.conn.end(p.target.patience())
 	}
 }
+
+// normalClosure is the payload of a close frame with the code 1000.
+var normalClosure = []byte{0x03, 0xe8}
 
 // fail returns a Failure of the step that is being played.
 func (p *player) fail(expected, got string) error {

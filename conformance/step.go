@@ -49,6 +49,8 @@ func (s *scope) step(line string) (step, error) {
 		made.play, err = s.dial(verb, rest)
 	case "wait":
 		made.play, err = wait(rest)
+	case "server":
+		made.play, err = server(rest)
 	case "crowd":
 		made.play, err = crowd(rest)
 	case "->":
@@ -96,6 +98,20 @@ func wait(rest string) (func(*player, []string) error, error) {
 		return nil, fmt.Errorf("%q is no duration", rest)
 	}
 	return func(p *player, _ []string) error { return p.wait(d) }, nil
+}
+
+// server parses "ends".
+func server(rest string) (func(*player, []string) error, error) {
+	if rest != "ends" {
+		return nil, errors.New(`this is "server ends"`)
+	}
+	return func(p *player, _ []string) error {
+		if p.target.End == nil {
+			return ErrSkipped
+		}
+		p.target.End()
+		return nil
+	}, nil
 }
 
 // request parses "POST /events {…}" and the lines below it.

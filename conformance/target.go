@@ -20,6 +20,9 @@ type Target struct {
 	// for each such case, and stop once the case is over. Nil: such cases are
 	// not run. What it returns needs no App.
 	Start func(ctx context.Context, c Config) (t Target, stop func(), err error)
+	// End begins an orderly shutdown of a server that Start has started, and
+	// does not wait for it. Nil: cases with such a step are not run.
+	End func()
 	// Settle returns when the server has done all that it has been asked to,
 	// and clients have what it sent. Nil: nobody can tell.
 	Settle func()

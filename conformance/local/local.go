@@ -27,11 +27,12 @@ func StandardApp() conformance.App {
 }
 
 // Serve serves c on l until stop is called, which returns when everything has
-// ended. It returns once the server is ready.
-func Serve(c conformance.Config, l net.Listener) (stop func(), err error) {
+// ended. end begins to send clients away before, as at an orderly shutdown. It
+// returns once the server is ready.
+func Serve(c conformance.Config, l net.Listener) (end, stop func(), err error) {
 	hub, err := channels.New(hubConfig(c))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
@@ -44,7 +45,7 @@ func Serve(c conformance.Config, l net.Listener) (stop func(), err error) {
 	for hub.Ready() != nil {
 		time.Sleep(time.Millisecond)
 	}
-	return func() {
+	return cancel, func() {
 		_ = server.Close() // what is still open is the case's own
 		cancel()
 		running.Wait()
@@ -58,16 +59,20 @@ func Listen(_ context.Context, c conformance.Config) (conformance.Target, func()
 	if err != nil {
 		return conformance.Target{}, nil, fmt.Errorf("start a server: %w", err)
 	}
-	stop, err := Serve(c, l)
+	end, stop, err := Serve(c, l)
 	if err != nil {
 		_ = l.Close() // nothing has come of it
 		return conformance.Target{}, nil, fmt.Errorf("start a server: %w", err)
 	}
-	return conformance.Target{URL: "http://" + l.Addr().String()}, stop, nil
+	return conformance.Target{URL: "http://" + l.Addr().String(), End: end}, stop, nil
 }
 
+// drain leaves a case the time to look at a server that ends: two dozen
+// connections are closed in two halves, three seconds apart.
+const drain = 6 * time.Second
+
 func hubConfig(c conformance.Config) channels.Config {
-	config := channels.Config{Flushers: 2, Drain: -1, ActivityTimeout: c.ActivityTimeout}
+	config := channels.Config{Flushers: 2, Drain: drain, ActivityTimeout: c.ActivityTimeout}
 	for _, a := range c.Apps {
 		app := channels.AppConfig{
 			ID:                a.ID,
