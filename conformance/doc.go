@@ -59,9 +59,10 @@
 //	server ends                 the server begins to shut down; only in a case with an app line
 //	GET|POST… PATH [BODY]       a signed request; PATH is below the app, or begins with /apps/.
 //	                            Indented lines "name: value" below it replace parameters of the
-//	                            query, "-" removes one, "now-600s" is a time, and body: "GO STRING"
-//	                            is the body; unsigned in front leaves path and query alone,
-//	                            and the lines below are headers; appless leaves the path
+//	                            query, "-" removes one, "capitals" spells it in such letters,
+//	                            "now-600s" is a time, and body: "GO STRING" is the body; unsigned
+//	                            in front leaves path and query alone, and the lines below are
+//	                            headers; appless leaves the path
 //	-> STATUS [JSON or TEXT]    the answer; STATUS may be "401|404"
 //
 // The settings of an app line are client_events, subscription_count, watchlists
@@ -84,6 +85,7 @@
 //	{key} {app} {other.key} {other.app} {key2}    name the app and its keys
 //	{a.id}                       is a's socket id
 //	{auth a C} {auth a C key2}   is the auth that opens channel C to a
+//	{capitals a C}               is the same with its signature in capital letters
 //	{repeat 3 x#}                is x1x2x3
 //	{pad 65536 x}                is as many x as give the text that length in bytes
 //

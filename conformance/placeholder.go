@@ -97,11 +97,11 @@ func parsePlaceholder(text string) (placeholder, error) {
 		}
 		ph.n, ph.args = n, []string{what}
 		return ph, nil
-	case "auth":
+	case "auth", "capitals":
 		if ph.args = strings.Fields(rest); len(ph.args) == 2 || len(ph.args) == 3 {
 			return ph, nil
 		}
-		return ph, errors.New("this is {auth CLIENT CHANNEL}, and maybe the name of a key")
+		return ph, fmt.Errorf("this is {%s CLIENT CHANNEL}, and maybe the name of a key", word)
 	}
 	if rest != "" {
 		return ph, fmt.Errorf("there is no placeholder {%s}", text)
@@ -165,7 +165,7 @@ func (p *player) fill(ph placeholder) (string, error) {
 			b.WriteString(strings.ReplaceAll(ph.args[0], "#", strconv.Itoa(i+1)))
 		}
 		return b.String(), nil
-	case "auth":
+	case "auth", "capitals":
 		c := p.clients[ph.args[0]]
 		if c == nil {
 			return "", fmt.Errorf("no client %s is connected", ph.args[0])
@@ -177,7 +177,11 @@ func (p *player) fill(ph placeholder) (string, error) {
 				return "", err
 			}
 		}
-		return key.channelAuth(c.id, ph.args[1], "", false), nil
+		auth := key.channelAuth(c.id, ph.args[1], "", false)
+		if ph.word == "capitals" {
+			auth = key.Key + strings.ToUpper(strings.TrimPrefix(auth, key.Key))
+		}
+		return auth, nil
 	case "id":
 		c := p.clients[ph.name]
 		if c == nil || c.id == "" {

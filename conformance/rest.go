@@ -179,7 +179,8 @@ func (p *player) secretOf(name string, other Key) Key {
 	return Key{Key: name, Secret: other.Secret}
 }
 
-// change replaces values of auth parameters; "-" removes one.
+// change replaces values of auth parameters; "-" removes one, "capitals" spells
+// it in capital letters.
 func change(params []param, changes map[string]string) []param {
 	params = slices.Clone(params)
 	for name, value := range changes {
@@ -190,6 +191,8 @@ func change(params []param, changes map[string]string) []param {
 				params = slices.Delete(params, i, i+1)
 			}
 			continue
+		case value == "capitals" && i >= 0:
+			value = strings.ToUpper(params[i].value)
 		case isTime:
 			d, err := time.ParseDuration(offset)
 			if err == nil {
