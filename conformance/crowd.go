@@ -10,31 +10,34 @@ import (
 // maxCrowd bounds how many connections a case has that nobody speaks of.
 const maxCrowd = 1000
 
-// crowd parses "NUMBER joins CHANNEL" and "NUMBER drops": connections of the
-// first app that a rule is about by their number alone.
+// crowd parses "NUMBER joins CHANNEL [as DATA]" and "NUMBER drops": connections
+// of the first app that a rule is about by their number alone.
 func crowd(rest string) (func(*player, []string) error, error) {
 	number, rest, _ := strings.Cut(rest, " ")
 	n, err := strconv.Atoi(number)
-	channel, joins := strings.CutPrefix(rest, "joins ")
-	if err != nil || n < 1 || n > maxCrowd || joins == (rest == "drops") || joins && channel == "" {
-		return nil, errors.New(`this is "crowd NUMBER joins CHANNEL", or "crowd NUMBER drops"`)
+	rest, joins := strings.CutPrefix(rest, "joins ")
+	channel, data, hasData := strings.Cut(rest, " as ")
+	if err != nil || n < 1 || n > maxCrowd || joins == (rest == "drops") || joins && channel == "" || hasData && data == "" {
+		return nil, errors.New(`this is "crowd NUMBER joins CHANNEL", maybe with "as DATA", or "crowd NUMBER drops"`)
 	}
 	if joins {
-		return func(p *player, _ []string) error { return p.gather(n, channel) }, nil
+		return func(p *player, _ []string) error { return p.gather(n, channel, data, hasData) }, nil
 	}
 	return func(p *player, _ []string) error { return p.scatter(n) }, nil
 }
 
-// gather lets n more clients join a channel. What they hear from then on is not
-// looked at, as if they were gone.
-func (p *player) gather(n int, channel string) error {
+// gather lets n more clients join a channel, where # in data stands for the
+// number of each. What they hear from then on is not looked at, as if they were
+// gone.
+func (p *player) gather(n int, channel, data string, hasData bool) error {
 	for range n {
-		name := fmt.Sprintf("crowd %d", len(p.crowd)+1)
+		number := strconv.Itoa(len(p.crowd) + 1)
+		name := "crowd " + number
 		if err := p.connect(name, "", "", true); err != nil {
 			return err
 		}
 		c := p.clients[name]
-		if err := p.subscribe(c, channel, "", false); err != nil {
+		if err := p.subscribe(c, channel, strings.ReplaceAll(data, "#", number), hasData); err != nil {
 			return err
 		}
 		if err := p.succeeds(c, channel); err != nil {

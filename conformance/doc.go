@@ -53,7 +53,8 @@
 //	a closed CODE ["REASON"]    the server closes; CODE may be "4006|4007", or dropped for none
 //	a closes                    the client closes
 //	a drops                     the client is gone without a word
-//	crowd 99 joins C            so many more clients join; what they hear is not looked at
+//	crowd 99 joins C [as DATA]  so many more clients join, # in DATA is a number for each; what they
+//	                            hear is not looked at
 //	crowd 2 drops               so many of them are gone without a word
 //	wait 1s                     nobody does anything
 //	server ends                 the server begins to shut down; only in a case with an app line
