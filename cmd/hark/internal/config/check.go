@@ -28,6 +28,7 @@ func newRules() *validator.Validate {
 		"hostport": func(f reflect.Value) bool { return isHostPort(f.String()) },
 		"prefix":   func(f reflect.Value) bool { return strings.HasPrefix(f.String(), "/") },
 		"name":     func(f reflect.Value) bool { return namePattern.MatchString(f.String()) },
+		"segment":  func(f reflect.Value) bool { return f.String() != "." && f.String() != ".." },
 		"seconds":  func(f reflect.Value) bool { return time.Duration(f.Int())%time.Second == 0 },
 	} {
 		if err := v.RegisterValidation(tag, func(l validator.FieldLevel) bool { return valid(l.Field()) }); err != nil {
@@ -95,6 +96,8 @@ func explain(field validator.FieldError) string {
 		return fmt.Sprintf("must be one of %s, not %q", strings.ReplaceAll(field.Param(), " ", ", "), field.Value())
 	case "name":
 		return fmt.Sprintf("may have letters, digits and the characters . _ ~ = @ , ; -, which %q breaks", field.Value())
+	case "segment":
+		return fmt.Sprintf("is part of a URL's path, where %q stands for another place; choose another", field.Value())
 	case "seconds":
 		return fmt.Sprintf("must be whole seconds, not %v", field.Value())
 	case "min":

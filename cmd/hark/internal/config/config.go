@@ -46,9 +46,9 @@ type Sources struct {
 // An App is one tenant.
 type App struct {
 	// ID is what REST paths name. Some SDKs refuse one that is not all digits.
-	ID string `yaml:"id" validate:"required,name"`
+	ID string `yaml:"id" validate:"required,name,segment"`
 	// Aliases are further ids for REST paths.
-	Aliases []string `yaml:"aliases" validate:"dive,name"`
+	Aliases []string `yaml:"aliases" validate:"dive,name,segment"`
 	// Keys are the live pairs, oldest first.
 	Keys []Key `yaml:"keys" validate:"min=1,dive"`
 	// Limits have a key for each field of protocol.Limits, in snake case.
@@ -70,7 +70,7 @@ type App struct {
 
 // A Key is a key and the secret that signs for it.
 type Key struct {
-	Key    string       `yaml:"key" validate:"required,name"`
+	Key    string       `yaml:"key" validate:"required,name,segment"`
 	Secret authz.Secret `yaml:"secret" validate:"required"`
 }
 

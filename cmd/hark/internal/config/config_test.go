@@ -165,6 +165,14 @@ func TestProblems(t *testing.T) {
 		{"a key without a secret", "apps: [{id: 1, keys: [{key: k}]}]\n", "", []string{"hark.yaml:1:23: apps[0].keys[0].secret is missing"}},
 		{"a colon in a key", "apps: [{id: 1, keys: [{key: 'a:b', secret: s}]}]\n", "", []string{`hark.yaml:1:29: apps[0].keys[0].key may have letters`}},
 		{
+			"what a URL's path cannot have", "apps: [{id: .., aliases: [.], keys: [{key: ..., secret: s}, {key: '..', secret: s}]}]\n", "",
+			[]string{
+				`hark.yaml:1:13: apps[0].id is part of a URL's path, where ".." stands for another place`,
+				`hark.yaml:1:27: apps[0].aliases[0] is part`,
+				`hark.yaml:1:67: apps[0].keys[1].key is part`,
+			},
+		},
+		{
 			"ids and keys twice", app + "  - id: 2\n    aliases: ['1']\n    keys: [{key: k, secret: s}]\n", "",
 			[]string{`hark.yaml:5:15: the id "1" is taken (hark.yaml:2:9)`, `hark.yaml:6:18: the key "k" is taken (hark.yaml:3:18)`},
 		},
