@@ -49,6 +49,9 @@ func TestParseRefuses(t *testing.T) {
 		{"no answer before another case", head + "GET /channels\n== another\nwait 1s\n", "x.txt:7: the case before ends with a request"},
 		{"no request", head + "-> 200\n", "a request is followed by its answer"},
 		{"no code", head + "connect a\na closed early\n", `"early" is no code`},
+		{"a server that begins", head + "server starts\n", `this is "server ends"`},
+		{"a crowd on no channel", head + "crowd 3 joins  as {}\n", `this is "crowd NUMBER joins CHANNEL"`},
+		{"capitals of nothing", head + "connect a\na > {capitals a}\n", "this is {capitals CLIENT CHANNEL}"},
 		{"continued", head + "wait 1s\n  more\n", "this step is not continued"},
 		{"not UTF-8", head + "connect a\na > \xff\n", "not UTF-8"},
 	} {
