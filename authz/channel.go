@@ -13,7 +13,7 @@ import (
 // form key:signature, the key is one of the app's, the signature is that of [ChannelString].
 //
 // It asks for a signature whatever the channel; whether one is needed says [protocol.Kind.NeedsAuth].
-func (ks Keys) VerifyChannel(id protocol.SocketID, s protocol.Subscribe) error {
+func (v *Verifier) VerifyChannel(id protocol.SocketID, s protocol.Subscribe) error {
 	// With a colon in the channel a signature for something else might fit; see ChannelString.
 	if err := protocol.CheckChannel(s.Channel, math.MaxInt); err != nil {
 		return err
@@ -25,12 +25,12 @@ func (ks Keys) VerifyChannel(id protocol.SocketID, s protocol.Subscribe) error {
 	if !ok {
 		return protocol.InvalidAuthFormat(s.Channel)
 	}
-	key, ok := ks.Find(name)
-	if !ok {
+	key := v.find(name)
+	if key == nil {
 		return protocol.InvalidKey(s.Channel, name)
 	}
 	text := ChannelString(id, s.Channel, s.ChannelData, s.HasChannelData)
-	if !Verify(key.Secret, text, signature) {
+	if !key.verify(text, signature) {
 		return protocol.InvalidSignature(s.Channel, text, signature)
 	}
 	return nil
@@ -38,16 +38,16 @@ func (ks Keys) VerifyChannel(id protocol.SocketID, s protocol.Subscribe) error {
 
 // VerifyUser checks the signature of a signin by the socket with this id, made with any of the keys. It is nil or a
 // [*protocol.Error] with the first fault.
-func (ks Keys) VerifyUser(id protocol.SocketID, s protocol.Signin) error {
+func (v *Verifier) VerifyUser(id protocol.SocketID, s protocol.Signin) error {
 	name, signature, ok := strings.Cut(s.Auth, ":")
 	if !ok {
 		return &protocol.Error{Message: "Invalid format: auth must have the format key:signature"}
 	}
-	key, ok := ks.Find(name)
-	if !ok {
+	key := v.find(name)
+	if key == nil {
 		return &protocol.Error{Message: fmt.Sprintf("Invalid key in user auth data: '%s'", name)}
 	}
-	if text := UserString(id, s.UserData); !Verify(key.Secret, text, signature) {
+	if text := UserString(id, s.UserData); !key.verify(text, signature) {
 		return &protocol.Error{Message: fmt.Sprintf(
 			"Invalid signature: Expected HMAC SHA256 hex digest of %s, but got %s", text, signature)}
 	}

@@ -29,6 +29,9 @@ var twoKeys = authz.Keys{
 	{Key: "new-key", Secret: "new-secret"},
 }
 
+// both verifies with either.
+var both = authz.NewVerifier(twoKeys)
+
 func TestVerifyChannel(t *testing.T) {
 	t.Parallel()
 	sign := func(text string) string { return "new-key:" + hmacHex("new-secret", text) }
@@ -87,7 +90,7 @@ func TestVerifyChannel(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if err := twoKeys.VerifyChannel(socketID, tt.s); err != nil {
+			if err := both.VerifyChannel(socketID, tt.s); err != nil {
 				t.Errorf("VerifyChannel(%+v): %v, want nil: %s", tt.s, err, tt.why)
 			}
 		})
@@ -184,7 +187,7 @@ func TestVerifyChannelRefuses(t *testing.T) {
 			if keys == nil {
 				keys = twoKeys
 			}
-			err := keys.VerifyChannel(id, tt.s)
+			err := authz.NewVerifier(keys).VerifyChannel(id, tt.s)
 			got, ok := errors.AsType[*protocol.Rejection](err)
 			if !ok {
 				t.Fatalf("VerifyChannel(%+v) = %v, want a *protocol.Rejection: %s", tt.s, err, tt.why)
@@ -232,7 +235,7 @@ func TestColonsInNames(t *testing.T) {
 			text := authz.ChannelString(tt.id, tt.channel, tt.channelData, tt.has)
 			s := protocol.Subscribe{Channel: tt.channel, Auth: "new-key:" + hmacHex("new-secret", text),
 				ChannelData: tt.channelData, HasChannelData: tt.has}
-			err := twoKeys.VerifyChannel(tt.id, s)
+			err := both.VerifyChannel(tt.id, s)
 			if r, ok := errors.AsType[*protocol.Rejection](err); !ok || r.Type != protocol.InvalidChannel {
 				t.Errorf("VerifyChannel(%q) = %v, want InvalidChannel: %s", tt.channel, err, tt.why)
 			}
@@ -265,7 +268,7 @@ func BenchmarkVerifyChannel(b *testing.B) {
 		Auth: twoKeys[1].ChannelAuth(socketID, "presence-room", data, true)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := twoKeys.VerifyChannel(socketID, s); err != nil {
+		if err := both.VerifyChannel(socketID, s); err != nil {
 			b.Fatal(err)
 		}
 	}

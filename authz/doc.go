@@ -4,17 +4,19 @@
 // Every signature is HMAC-SHA256(secret, string to sign) in lower-case hex. What is signed depends on the use, and every
 // string to sign is built in one file, signature.go:
 //
-//	private, encrypted   socket_id:channel                        ChannelString, checked by Keys.VerifyChannel
+//	private, encrypted   socket_id:channel                        ChannelString, checked by Verifier.VerifyChannel
 //	presence             socket_id:channel:channel_data           the same; so is any channel with a channel_data
 //	user                 socket_id::user::user_data               UserString
-//	REST request         METHOD\npath\nsorted parameters          RESTString, checked by Keys.VerifyREST
+//	REST request         METHOD\npath\nsorted parameters          RESTString, checked by Verifier.VerifyREST
 //	webhook              the raw body                             SignWebhook, VerifyWebhook
 //
 // The data on encrypted channels is between the backend and its clients; of it there is only what an auth endpoint hands
 // out, the [SharedSecret] of a channel.
 //
 // An app may have several live keys, so that a secret can be replaced without a gap: each of [Keys] may sign channels
-// and REST requests. Webhooks are signed with the oldest.
+// and REST requests. Webhooks are signed with the oldest. A [Verifier] is made of an app's keys once and checks
+// everything from then on: it keeps keyed HMACs ready, and a REST request costs it one allocation, for the parameters
+// that it returns.
 //
 // What holds:
 //   - Closed by default: no key, an empty secret, a text that cannot be read, all mean no.

@@ -13,13 +13,14 @@ import (
 )
 
 // An auth endpoint signs what a socket may subscribe to; the server checks it when the subscribe comes.
-func ExampleKeys_VerifyChannel() {
+func ExampleVerifier_VerifyChannel() {
 	keys := authz.Keys{{Key: "app-key", Secret: "app-secret"}}
+	verifier := authz.NewVerifier(keys)
 	auth := keys[0].ChannelAuth("123.456", "private-orders", "", false)
 
-	fmt.Println(keys.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders", Auth: auth}))
-	fmt.Println(keys.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders"}))
-	fmt.Println(keys.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders", Auth: "other:0000"}))
+	fmt.Println(verifier.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders", Auth: auth}))
+	fmt.Println(verifier.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders"}))
+	fmt.Println(verifier.VerifyChannel("123.456", protocol.Subscribe{Channel: "private-orders", Auth: "other:0000"}))
 	// Output:
 	// <nil>
 	// Auth info required to subscribe to private-orders
@@ -27,11 +28,12 @@ func ExampleKeys_VerifyChannel() {
 }
 
 // A backend signs a request; a handler of the REST API checks it.
-func ExampleKeys_VerifyREST() {
+func ExampleVerifier_VerifyREST() {
 	keys := authz.Keys{{Key: "app-key", Secret: "app-secret"}}
+	verifier := authz.NewVerifier(keys)
 	const body = `{"name":"order-paid","channels":["orders"],"data":"{\"id\":7}"}`
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := keys.VerifyREST(authz.RESTRequest{
+		_, err := verifier.VerifyREST(authz.RESTRequest{
 			Method:   r.Method,
 			Path:     r.URL.Path,
 			RawPath:  r.URL.EscapedPath(),

@@ -54,15 +54,15 @@ func FuzzRESTString(f *testing.F) {
 		}
 		signed := authz.SignREST(twoKeys[0], method, path, rest, []byte(body), now)
 		r := authz.RESTRequest{Method: method, Path: path, RawQuery: signed.Encode(), Body: []byte(body)}
-		if err := twoKeys.VerifyREST(r, now); err != nil {
+		if _, err := both.VerifyREST(r, now); err != nil {
 			t.Fatalf("VerifyREST of what SignREST signed (%+v): %v", r, err)
 		}
 		r.Path += "x"
-		if err := twoKeys.VerifyREST(r, now); err == nil {
+		if _, err := both.VerifyREST(r, now); err == nil {
 			t.Fatalf("VerifyREST(%+v) = nil for another path", r)
 		}
 		r.Path, r.RawQuery = path, query
-		if err := twoKeys.VerifyREST(r, now); err == nil {
+		if _, err := both.VerifyREST(r, now); err == nil {
 			t.Fatalf("VerifyREST(%+v) = nil though nobody signed it", r)
 		} else if e, ok := errors.AsType[*protocol.RESTError](err); !ok || e.Status != 401 {
 			t.Fatalf("VerifyREST(%+v) = %v, want a 401", r, err)
@@ -125,7 +125,7 @@ func FuzzVerifyChannel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, channel, data string, has bool, auth string) {
 		s := protocol.Subscribe{Channel: channel, Auth: auth, ChannelData: data, HasChannelData: has}
 		text := authz.ChannelString(protocol.SocketID(id), channel, data, has)
-		err := twoKeys.VerifyChannel(protocol.SocketID(id), s)
+		err := both.VerifyChannel(protocol.SocketID(id), s)
 		mine := auth == "old-key:"+hmacHex("old-secret", text) || auth == "new-key:"+hmacHex("new-secret", text)
 		if err == nil && !mine {
 			t.Fatalf("VerifyChannel(%q, %+v) = nil", id, s)
@@ -141,7 +141,7 @@ func FuzzVerifyChannel(f *testing.F) {
 		if strings.Contains(id+channel, ":") {
 			t.Fatalf("ChannelAuth(%q, %q) signs a colon", id, channel)
 		}
-		if err := twoKeys.VerifyChannel(protocol.SocketID(id), s); err != nil {
+		if err := both.VerifyChannel(protocol.SocketID(id), s); err != nil {
 			t.Fatalf("VerifyChannel of what ChannelAuth signed (%q, %+v): %v", id, s, err)
 		}
 	})

@@ -16,7 +16,7 @@ import (
 )
 
 // A verifier is a server that answers whoever has signed.
-type verifier struct{ keys authz.Keys }
+type verifier struct{ *authz.Verifier }
 
 func (v verifier) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
@@ -27,7 +27,7 @@ func (v verifier) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	status, answer := http.StatusOK, "{}"
-	if err := v.keys.VerifyREST(authz.RESTRequest{Method: r.Method, Path: r.URL.Path, RawPath: r.URL.EscapedPath(),
+	if _, err := v.VerifyREST(authz.RESTRequest{Method: r.Method, Path: r.URL.Path, RawPath: r.URL.EscapedPath(),
 		RawQuery: r.URL.RawQuery, Body: body}, time.Now()); err != nil {
 		status, answer = http.StatusUnauthorized, err.Error()
 	}
@@ -36,7 +36,7 @@ func (v verifier) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func goSDK(secret string) *pusher.Client {
 	return &pusher.Client{AppID: "1", Key: "new-key", Secret: secret, Host: "example.com",
-		HTTPClient: &http.Client{Transport: verifier{twoKeys}}}
+		HTTPClient: &http.Client{Transport: verifier{both}}}
 }
 
 // The official Go SDK signs its requests itself; every call must be let in, and none with another secret.
@@ -97,7 +97,7 @@ func TestGoSDKSignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := protocol.Subscribe{Channel: "presence-a", Auth: granted.Auth, ChannelData: granted.ChannelData, HasChannelData: true}
-	if err := twoKeys.VerifyChannel(socketID, s); err != nil {
+	if err := both.VerifyChannel(socketID, s); err != nil {
 		t.Errorf("presence channel: %v", err)
 	}
 

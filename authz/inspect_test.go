@@ -25,7 +25,7 @@ func TestTextsAreQuotedAsInRuby(t *testing.T) {
 			t.Parallel()
 			r := get(common, common)
 			r.RawQuery = common + "&auth_signature=" + tt.sent
-			err := twoKeys.VerifyREST(r, now)
+			_, err := both.VerifyREST(r, now)
 			if err == nil || !strings.HasSuffix(err.Error(), ", but you sent "+tt.want) {
 				t.Errorf("sent %s: %v, want it to end in %s", tt.sent, err, tt.want)
 			}

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,18 +37,5 @@ type Key struct {
 	Secret Secret
 }
 
-// Keys are the live keys of one app, oldest first. Nil is an app that nobody can sign for.
+// Keys are the live keys of one app, oldest first: what a [Verifier] is made of. Nil is an app that nobody can sign for.
 type Keys []Key
-
-// Find returns the key of that name, and false if there is none. No key is named "".
-func (ks Keys) Find(key string) (Key, bool) {
-	if key == "" {
-		return Key{}, false
-	}
-	for _, k := range ks {
-		if subtle.ConstantTimeCompare([]byte(k.Key), []byte(key)) == 1 {
-			return k, true
-		}
-	}
-	return Key{}, false
-}

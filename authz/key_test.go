@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v4"
 
 	"hark/authz"
+	"hark/protocol"
 )
 
 // A secret must not show, whatever prints it.
@@ -21,6 +23,11 @@ func TestSecretHides(t *testing.T) {
 	secret := authz.Secret(text)
 	key := authz.Key{Key: "app-key", Secret: secret}
 	keys := authz.Keys{key}
+	verifier := authz.NewVerifier(keys)
+	s := protocol.Subscribe{Channel: "private-x", Auth: key.ChannelAuth("1.2", "private-x", "", false)}
+	if err := verifier.VerifyChannel("1.2", s); err != nil { // from here on it has a MAC at hand
+		t.Fatal(err)
+	}
 
 	printed := map[string]string{
 		"String":   secret.String(),
@@ -29,14 +36,14 @@ func TestSecretHides(t *testing.T) {
 		"error":    fmt.Errorf("sign with %v: %w", key, fmt.Errorf("%s", secret)).Error(),
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%c", "%U", "%e", "%10.3s", "%!"} {
-		printed[verb] = fmt.Sprintf(verb, secret) + fmt.Sprintf(verb, key) + fmt.Sprintf(verb, keys) + fmt.Sprintf(verb, &key)
+		printed[verb] = fmt.Sprintf(verb, secret) + fmt.Sprintf(verb, key) + fmt.Sprintf(verb, keys) + fmt.Sprintf(verb, &key) + fmt.Sprintf(verb, verifier)
 	}
 	var log bytes.Buffer
 	for name, h := range map[string]slog.Handler{
 		"slog text": slog.NewTextHandler(&log, nil), "slog JSON": slog.NewJSONHandler(&log, nil),
 	} {
 		log.Reset()
-		slog.New(h).Info("app", "secret", secret, "key", key, "keys", keys, "group", slog.GroupValue(slog.Any("s", &secret)))
+		slog.New(h).Info("app", "secret", secret, "key", key, "keys", keys, "verifier", verifier, "group", slog.GroupValue(slog.Any("s", &secret)))
 		printed[name] = log.String()
 	}
 	for name, marshal := range map[string]func(any) ([]byte, error){
@@ -76,28 +83,62 @@ func TestSecretIsReadAsText(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+// A name is one key's, with its own secret and as it is written.
+func TestVerifierKeys(t *testing.T) {
 	t.Parallel()
-	keys := authz.Keys{{"old", "s1"}, {"new", "s2"}, {"", "s3"}}
+	keys := authz.Keys{{"old", "s1"}, {"new", "s2"}, {"", "s3"}, {"open", ""}, {"old", "s4"}}
 	tests := []struct {
-		name string
-		keys authz.Keys
-		key  string
-		want authz.Secret
+		name     string
+		verifier *authz.Verifier
+		key      string
+		secret   string
+		want     bool
 	}{
-		{"oldest", keys, "old", "s1"},
-		{"newest", keys, "new", "s2"},
-		{"unknown", keys, "other", ""},
-		{"prefix", keys, "ne", ""},
-		{"longer", keys, "news", ""},
-		{"other case", keys, "Old", ""},
-		{"no name finds nothing, even where a key has none", keys, "", ""},
-		{"no keys", nil, "old", ""},
+		{"oldest", authz.NewVerifier(keys), "old", "s1", true},
+		{"newest", authz.NewVerifier(keys), "new", "s2", true},
+		{"the secret of another", authz.NewVerifier(keys), "new", "s1", false},
+		{"unknown", authz.NewVerifier(keys), "other", "s1", false},
+		{"prefix", authz.NewVerifier(keys), "ne", "s2", false},
+		{"longer", authz.NewVerifier(keys), "news", "s2", false},
+		{"other case", authz.NewVerifier(keys), "Old", "s1", false},
+		{"no name finds nothing, even where a key has none", authz.NewVerifier(keys), "", "s3", false},
+		{"an empty secret", authz.NewVerifier(keys), "open", "", false},
+		{"the second of a name", authz.NewVerifier(keys), "old", "s4", false},
+		{"no keys", authz.NewVerifier(nil), "old", "s1", false},
+		{"zero", new(authz.Verifier), "old", "s1", false},
+		{"nil", nil, "old", "s1", false},
 	}
 	for _, tt := range tests {
-		got, ok := tt.keys.Find(tt.key)
-		if got.Secret != tt.want || ok != (tt.want != "") {
-			t.Errorf("%s: Find(%q) = %q, %v; want %q", tt.name, tt.key, string(got.Secret), ok, string(tt.want))
+		auth := tt.key + ":" + hmacHex(tt.secret, "1.2:private-x")
+		for range 3 { // with a MAC made anew, and with one that was used
+			err := tt.verifier.VerifyChannel("1.2", protocol.Subscribe{Channel: "private-x", Auth: auth})
+			if (err == nil) != tt.want {
+				t.Errorf("%s: VerifyChannel with the key %q = %v, want accepted: %v", tt.name, tt.key, err, tt.want)
+			}
 		}
 	}
+}
+
+// What is kept ready of a verification has nothing to do with the next one.
+func TestVerifierConcurrently(t *testing.T) {
+	t.Parallel()
+	var verifying sync.WaitGroup
+	for worker := range 8 {
+		verifying.Go(func() {
+			for i := range 200 {
+				text := strings.Repeat("x", (worker*i*7)%5000) // longer than what is kept, too
+				channel := protocol.Subscribe{Channel: "private-x", ChannelData: text, HasChannelData: true}
+				right, wrong := channel, channel
+				right.Auth = "new-key:" + hmacHex("new-secret", "1.2:private-x:"+text)
+				wrong.Auth = "old-key:" + hmacHex("new-secret", "1.2:private-x:"+text)
+				if err := both.VerifyChannel("1.2", right); err != nil {
+					t.Errorf("VerifyChannel with %d bytes: %v", len(text), err)
+				}
+				if err := both.VerifyChannel("1.2", wrong); err == nil {
+					t.Errorf("VerifyChannel with %d bytes and the secret of another key: accepted", len(text))
+				}
+			}
+		})
+	}
+	verifying.Wait()
 }

@@ -21,11 +21,11 @@ const (
 // Window is how far a request's timestamp may be from the server's time. A request exactly that old is refused.
 const Window = 600 * time.Second
 
-// ErrUnknownKey is the error of [Keys.VerifyREST] for a key that is not among the Keys. It is a [*protocol.RESTError] that
+// ErrUnknownKey is the error of [Verifier.VerifyREST] for a key that is not among the Keys. It is a [*protocol.RESTError] that
 // says "Unknown auth_key"; a caller who knows the key from another app says "Not authorized for that app" instead.
 var ErrUnknownKey error = unauthorized("Unknown auth_key")
 
-// A RESTRequest is what [Keys.VerifyREST] needs to know of an HTTP request. Where the API is served below a path prefix
+// A RESTRequest is what [Verifier.VerifyREST] needs to know of an HTTP request. Where the API is served below a path prefix
 // both paths are without it: no SDK signs it.
 type RESTRequest struct {
 	Method   string
@@ -36,35 +36,39 @@ type RESTRequest struct {
 }
 
 // VerifyREST checks that a request was signed with one of the keys, within [Window] of now, for this method, path, query
-// and body. It is nil or a [*protocol.RESTError] with status 401 and the official text, for the first of these that is
-// wrong, in the official order: the key, the version, the timestamp, the signature; then the body's MD5.
+// and body, and returns the parameters that were signed. The error is a [*protocol.RESTError] with status 401 and the
+// official text, for the first of these that is wrong, in the official order: the key, the version, the timestamp, the
+// signature; then the body's MD5.
 //
 // SDKs sign the path as they send it or before they escape it; either will do. Parameters that no endpoint knows are
 // signed like all others. A body_md5 is checked and signed whatever the method, since the Python SDK sends that of the
 // empty body on GETs; a body needs one.
-func (ks Keys) VerifyREST(r RESTRequest, now time.Time) error {
+func (v *Verifier) VerifyREST(r RESTRequest, now time.Time) (Params, error) {
 	params, err := ParseQuery(r.RawQuery)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	name, ok := params.Get(authKey)
 	if !ok {
-		return unauthorized("Missing parameter: auth_key")
+		return nil, unauthorized("Missing parameter: auth_key")
 	}
-	key, ok := ks.Find(name)
-	if !ok {
-		return ErrUnknownKey
+	key := v.find(name)
+	if key == nil {
+		return nil, ErrUnknownKey
 	}
 	if err := checkVersion(params); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkTimestamp(params, now); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkSignature(key, r, params); err != nil {
-		return err
+		return nil, err
 	}
-	return checkBody(params, r.Body)
+	if err := checkBody(params, r.Body); err != nil {
+		return nil, err
+	}
+	return params, nil
 }
 
 func checkVersion(params Params) error {
@@ -109,17 +113,16 @@ func leadingInt(s string) int64 {
 	return n
 }
 
-func checkSignature(key Key, r RESTRequest, params Params) error {
+func checkSignature(key *preparedKey, r RESTRequest, params Params) error {
 	path := r.RawPath
 	if path == "" {
 		path = r.Path
 	}
 	signature, given := params.Get(authSignature)
-	text := RESTString(r.Method, path, params)
-	if Verify(key.Secret, text, signature) {
+	if key.verifyREST(r.Method, path, params, signature) {
 		return nil
 	}
-	if path != r.Path && Verify(key.Secret, RESTString(r.Method, r.Path, params), signature) {
+	if path != r.Path && key.verifyREST(r.Method, r.Path, params, signature) {
 		return nil
 	}
 	sent := "nil"
@@ -127,7 +130,7 @@ func checkSignature(key Key, r RESTRequest, params Params) error {
 		sent = inspect(signature)
 	}
 	return unauthorized("Invalid signature: you should have sent HmacSHA256Hex(%s, your_secret_key), but you sent %s",
-		inspect(text), sent)
+		inspect(RESTString(r.Method, path, params)), sent)
 }
 
 func checkBody(params Params, body []byte) error {
@@ -138,16 +141,17 @@ func checkBody(params Params, body []byte) error {
 		}
 		return unauthorized("Missing parameter: body_md5")
 	}
-	if want := md5Hex(body); !equalHex([]byte(want), sent) {
-		return unauthorized("Invalid body_md5: the MD5 of the body is %s, but you sent %s", want, inspect(sent))
+	if want := md5Hex(body); !equalHex(want[:], sent) {
+		return unauthorized("Invalid body_md5: the MD5 of the body is %s, but you sent %s", string(want[:]), inspect(sent))
 	}
 	return nil
 }
 
 // md5Hex names a body in a signed query. MD5 is the protocol's choice; the query is what the HMAC protects.
-func md5Hex(body []byte) string {
+func md5Hex(body []byte) (d [2 * md5.Size]byte) {
 	sum := md5.Sum(body)
-	return hex.EncodeToString(sum[:])
+	hex.Encode(d[:], sum[:])
+	return d
 }
 
 // SignREST returns the query of a request signed with the key: what query holds (it may be nil and is not modified),
@@ -167,7 +171,8 @@ func SignREST(k Key, method, path string, query url.Values, body []byte, now tim
 	signed.Set(authTimestamp, strconv.FormatInt(now.Unix(), 10))
 	signed.Set(authVersion, "1.0")
 	if len(body) > 0 {
-		signed.Set(bodyMD5, md5Hex(body))
+		sum := md5Hex(body)
+		signed.Set(bodyMD5, string(sum[:]))
 	}
 	var params []Param
 	for key, values := range signed {

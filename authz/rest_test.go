@@ -116,7 +116,7 @@ func TestVerifyREST(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if err := twoKeys.VerifyREST(tt.r, now); err != nil {
+			if _, err := both.VerifyREST(tt.r, now); err != nil {
 				t.Errorf("VerifyREST(%+v) = %v, want nil: %s", tt.r, err, tt.why)
 			}
 		})
@@ -198,7 +198,7 @@ func TestVerifyRESTRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := twoKeys.VerifyREST(tt.r, now)
+			_, err := both.VerifyREST(tt.r, now)
 			got, ok := errors.AsType[*protocol.RESTError](err)
 			if !ok {
 				t.Fatalf("VerifyREST(%+v) = %v, want a *protocol.RESTError: %s", tt.r, err, tt.why)
@@ -220,7 +220,7 @@ func TestVerifyRESTRefuses(t *testing.T) {
 func TestVerifyRESTFarTimestamps(t *testing.T) {
 	t.Parallel()
 	for _, ts := range []string{"9223372036854775807", "-9223372036854775808", "-9223372035154775808", "99999999999999999999", "-99999999999999999999", "-1700000000", "0"} {
-		err := twoKeys.VerifyREST(at(ts), now)
+		_, err := both.VerifyREST(at(ts), now)
 		if err == nil || !strings.HasPrefix(err.Error(), "Timestamp expired: Given timestamp (") {
 			t.Errorf("timestamp %s: %v, want expired", ts, err)
 		}
@@ -239,7 +239,7 @@ func TestVerifyRESTWithinTheSecond(t *testing.T) {
 		{now.Add(-599 * time.Second), true},
 		{now.Add(-600 * time.Second), false},
 	} {
-		if err := twoKeys.VerifyREST(at("1700000000"), tt.now); (err == nil) != tt.want {
+		if _, err := both.VerifyREST(at("1700000000"), tt.now); (err == nil) != tt.want {
 			t.Errorf("at %v: %v, want accepted: %v", tt.now, err, tt.want)
 		}
 	}
@@ -287,7 +287,7 @@ func TestSignREST(t *testing.T) {
 		t.Errorf("SignREST changed its query to %v", query)
 	}
 	r := authz.RESTRequest{Method: "POST", Path: "/apps/1/events", RawQuery: got.Encode(), Body: []byte("{}")}
-	if err := twoKeys.VerifyREST(r, now); err != nil {
+	if _, err := both.VerifyREST(r, now); err != nil {
 		t.Errorf("VerifyREST of what SignREST signed: %v", err)
 	}
 	if got := authz.SignREST(key, "GET", "/apps/1/channels", nil, nil, now); got.Has("body_md5") {
@@ -300,7 +300,7 @@ func BenchmarkVerifyREST(b *testing.B) {
 		hexMD5(`{"name":"order-paid","channels":["orders"],"data":"{\"id\":7}"}`))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := twoKeys.VerifyREST(r, now); err != nil {
+		if _, err := both.VerifyREST(r, now); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"slices"
 	"strings"
 
@@ -35,33 +36,33 @@ type Param struct{ Key, Value string }
 // key=value, joined by & and not escaped. Keys are lower-cased and sorted by their bytes, auth_signature is left out.
 // The elements of an array, each a Param with the Key "name[]", keep the order in which they are given.
 func RESTString(method, path string, params []Param) string {
-	signed := make([]Param, 0, len(params))
-	size := len(method) + len(path) + 2
+	sorted := make(Params, 0, len(params))
 	for _, p := range params {
-		p.Key = strings.ToLower(p.Key)
+		sorted = append(sorted, Param{strings.ToLower(p.Key), p.Value})
+	}
+	slices.SortStableFunc(sorted, compareNames)
+	return string(appendREST(nil, method, path, sorted))
+}
+
+// appendREST appends the RESTString of parameters that are sorted.
+func appendREST(dst []byte, method, path string, params Params) []byte {
+	dst = append(dst, strings.ToUpper(method)...)
+	dst = append(dst, '\n')
+	dst = append(dst, path...)
+	dst = append(dst, '\n')
+	start := len(dst)
+	for _, p := range params {
 		if p.Key == authSignature {
 			continue
 		}
-		signed = append(signed, p)
-		size += len(p.Key) + len(p.Value) + 2
-	}
-	slices.SortStableFunc(signed, compareNames)
-
-	var b strings.Builder
-	b.Grow(size)
-	b.WriteString(strings.ToUpper(method))
-	b.WriteByte('\n')
-	b.WriteString(path)
-	b.WriteByte('\n')
-	for i, p := range signed {
-		if i > 0 {
-			b.WriteByte('&')
+		if len(dst) > start {
+			dst = append(dst, '&')
 		}
-		b.WriteString(p.Key)
-		b.WriteByte('=')
-		b.WriteString(p.Value)
+		dst = append(dst, p.Key...)
+		dst = append(dst, '=')
+		dst = append(dst, p.Value...)
 	}
-	return b.String()
+	return dst
 }
 
 // compareNames orders parameters as the official verifier does: it sorts before it adds an array's brackets, so that
@@ -74,43 +75,53 @@ func (p Param) name() string { return strings.TrimSuffix(p.Key, "[]") }
 func (p Param) isArray() bool { return strings.HasSuffix(p.Key, "[]") }
 
 // Sign returns the signature of text, 64 lower-case hex digits.
-func Sign(s Secret, text string) string {
-	d := digest(s, []byte(text))
-	return string(d[:])
-}
+func Sign(s Secret, text string) string { return sign(s, []byte(text)) }
 
 // Verify reports, in constant time, whether hexSignature is the signature of text. Like the official server it takes
-// lower-case digits only. With an empty secret it is false.
+// lower-case digits only. With an empty secret it is false. Whoever verifies often uses a [Verifier].
 func Verify(s Secret, text, hexSignature string) bool {
-	return verify(s, []byte(text), hexSignature)
+	return newMAC(s).verify([]byte(text), hexSignature)
 }
 
 // SignWebhook returns the X-Pusher-Signature of a webhook with this body. Sign the bytes that are sent.
-func SignWebhook(s Secret, body []byte) string {
-	d := digest(s, body)
-	return string(d[:])
-}
+func SignWebhook(s Secret, body []byte) string { return sign(s, body) }
 
 // VerifyWebhook reports, in constant time, whether sig is the X-Pusher-Signature of the body. With an empty secret it
 // is false.
-func VerifyWebhook(s Secret, body []byte, sig string) bool { return verify(s, body, sig) }
+func VerifyWebhook(s Secret, body []byte, sig string) bool { return newMAC(s).verify(body, sig) }
+
+func sign(s Secret, text []byte) string {
+	d := newMAC(s).sign(text)
+	return string(d[:])
+}
 
 const hexLen = 2 * sha256.Size
 
-// digest is the one place where a secret signs.
-func digest(s Secret, text []byte) (d [hexLen]byte) {
-	mac := hmac.New(sha256.New, []byte(s))
-	mac.Write(text) // never fails
-	var sum [sha256.Size]byte
-	hex.Encode(d[:], mac.Sum(sum[:0]))
+// A mac signs with one secret. It signs or verifies one text, and again after each reset of the hash.
+type mac struct {
+	hash hash.Hash
+	sum  [sha256.Size]byte
+	open bool   // the secret is empty: anybody can sign with it
+	text []byte // of a preparedKey, which builds there what is signed
+}
+
+// newMAC is the one place where a secret is used.
+func newMAC(s Secret) *mac {
+	return &mac{hash: hmac.New(sha256.New, []byte(s)), open: s == ""}
+}
+
+func (m *mac) sign(text []byte) (d [hexLen]byte) {
+	m.hash.Write(text) // never fails
+	hex.Encode(d[:], m.hash.Sum(m.sum[:0]))
 	return d
 }
 
-func verify(s Secret, text []byte, sig string) bool {
-	if s == "" {
-		return false // anybody can sign with it
+// verify reports, in constant time, whether sig is the signature of text.
+func (m *mac) verify(text []byte, sig string) bool {
+	if m.open {
+		return false
 	}
-	want := digest(s, text)
+	want := m.sign(text)
 	return equalHex(want[:], sig)
 }
 

@@ -140,7 +140,7 @@ func checkChannel(t *testing.T, v vector) {
 		t.Errorf("ChannelAuth = %s, want %s", auth, want)
 	}
 	s := protocol.Subscribe{Channel: channel, Auth: auth, ChannelData: data, HasChannelData: has}
-	if err := (authz.Keys{{Key: "older", Secret: "x"}, key}).VerifyChannel(id, s); err != nil {
+	if err := authz.NewVerifier(authz.Keys{{Key: "older", Secret: "x"}, key}).VerifyChannel(id, s); err != nil {
 		t.Errorf("VerifyChannel: %v", err)
 	}
 }
@@ -191,7 +191,7 @@ func checkREST(t *testing.T, v vector) {
 	raw := lines[2] + "&auth_signature=" + v.Hex
 	for _, q := range []string{raw, strings.ReplaceAll(raw, ",", "%2C"), "auth_signature=" + v.Hex + "&" + lines[2]} {
 		r := authz.RESTRequest{Method: v.Method, Path: v.Path, RawQuery: q, Body: []byte(v.Body)}
-		if err := keys.VerifyREST(r, now); err != nil {
+		if _, err := authz.NewVerifier(keys).VerifyREST(r, now); err != nil {
 			t.Errorf("VerifyREST(%s): %v", q, err)
 		}
 	}
@@ -230,7 +230,7 @@ func TestEmptySecretVerifiesNothing(t *testing.T) {
 	}
 	key := authz.Key{Key: "app-key"}
 	s := protocol.Subscribe{Channel: "private-x", Auth: key.ChannelAuth("1.1", "private-x", "", false)}
-	if err := (authz.Keys{key}).VerifyChannel("1.1", s); err == nil {
+	if err := authz.NewVerifier(authz.Keys{key}).VerifyChannel("1.1", s); err == nil {
 		t.Error("VerifyChannel with the empty secret = nil")
 	}
 }

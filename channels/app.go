@@ -16,20 +16,21 @@ import (
 type App struct {
 	hub         *Hub
 	config      AppConfig
+	verifier    *authz.Verifier
 	connections atomic.Int64
 }
 
 func newApp(h *Hub, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
 	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
-	return &App{hub: h, config: c}
+	return &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys)}
 }
 
 // ID returns the app's id; never an alias.
 func (a *App) ID() string { return a.config.ID }
 
-// Keys returns the live key pairs, oldest first.
-func (a *App) Keys() authz.Keys { return a.config.Keys }
+// Verifier returns what checks the signatures of the app's keys.
+func (a *App) Verifier() *authz.Verifier { return a.verifier }
 
 // Limits returns the app's limits with the defaults filled in.
 func (a *App) Limits() protocol.Limits { return a.config.Limits }

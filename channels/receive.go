@@ -117,7 +117,7 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	if !kind.NeedsAuth() {
 		return o, nil
 	}
-	if err := s.app.Keys().VerifyChannel(s.id, r); err != nil {
+	if err := s.app.verifier.VerifyChannel(s.id, r); err != nil {
 		return o, err
 	}
 	if !kind.IsPresence() {

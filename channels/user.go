@@ -35,7 +35,7 @@ func (s *Socket) signin(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := s.app.Keys().VerifyUser(s.id, request); err != nil {
+	if err := s.app.verifier.VerifyUser(s.id, request); err != nil {
 		return err
 	}
 	user, cut, err := protocol.ParseUser(request.UserData, s.app.config.Limits)

@@ -64,14 +64,10 @@ func (h *Handler) verify(c *gin.Context) (*request, error) {
 	signed := authz.RESTRequest{
 		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: body,
 	}
-	params, err := authz.ParseQuery(u.RawQuery)
+	params, err := app.Verifier().VerifyREST(signed, h.config.Now())
 	if err != nil {
-		return nil, err
-	}
-	if err := app.Keys().VerifyREST(signed, h.config.Now()); err != nil {
-		key, _ := params.Get("auth_key")
-		if _, known := h.hub.AppByKey(key); known && errors.Is(err, authz.ErrUnknownKey) {
-			return nil, &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
+		if _, other := h.appOfKey(u.RawQuery); other == nil && errors.Is(err, authz.ErrUnknownKey) {
+			err = &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
 		}
 		return nil, err
 	}
@@ -92,7 +88,12 @@ func (h *Handler) app(c *gin.Context) (*channels.App, error) {
 		}
 		return nil, &protocol.RESTError{Status: http.StatusNotFound, Text: fmt.Sprintf("Unknown app %q, check the app id", id)}
 	}
-	params, err := authz.ParseQuery(c.Request.URL.RawQuery)
+	return h.appOfKey(c.Request.URL.RawQuery)
+}
+
+// appOfKey returns the app of the key that a query names.
+func (h *Handler) appOfKey(query string) (*channels.App, error) {
+	params, err := authz.ParseQuery(query)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func TestAuthOpensTheChannel(t *testing.T) {
 		if answer.ChannelData != nil {
 			s.ChannelData, s.HasChannelData = *answer.ChannelData, true
 		}
-		if err := (authz.Keys{key}).VerifyChannel("12.34", s); err != nil {
+		if err := authz.NewVerifier(authz.Keys{key}).VerifyChannel("12.34", s); err != nil {
 			t.Errorf("%s: the server would refuse it: %v", channel, err)
 		}
 		if presence := protocol.KindOf(channel).IsPresence(); presence != s.HasChannelData {

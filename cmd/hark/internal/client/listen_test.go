@@ -140,7 +140,7 @@ func TestSubscribesSigned(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if i > 0 {
-				if err := (authz.Keys{key}).VerifyChannel("1.2", s); err != nil {
+				if err := authz.NewVerifier(authz.Keys{key}).VerifyChannel("1.2", s); err != nil {
 					t.Error(err)
 				}
 			}

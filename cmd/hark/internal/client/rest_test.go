@@ -39,7 +39,7 @@ func backend(t *testing.T, answers map[string]string) *client.Client {
 		signed := authz.RESTRequest{
 			Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/ws"), RawQuery: r.URL.RawQuery, Body: body,
 		}
-		if err := (authz.Keys{key}).VerifyREST(signed, time.Now()); err != nil {
+		if _, err := authz.NewVerifier(authz.Keys{key}).VerifyREST(signed, time.Now()); err != nil {
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
