@@ -9,7 +9,7 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
 test: setup check
 	$(GO) test -race -timeout 9m ./...
-	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol # what the race detector would count along
+	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol ./httpapi # what the race detector would count along
 
 # What the tests use beside Go: installed with apt-get where that is possible, else one line says how.
 setup:

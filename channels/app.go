@@ -73,7 +73,7 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 // who reads gets the event. It waits for room in full lists and for the broker
 // until ctx ends, and no longer than Config.BrokerTimeout in all.
 func (a *App) Trigger(ctx context.Context, t Trigger) error {
-	var failed UndeliveredError
+	var failed *UndeliveredError
 	deadline := a.hub.deadline()
 	for i, name := range t.Channels {
 		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
@@ -82,13 +82,16 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 			e.Cache = a.config.CacheTTL
 		}
 		if err := a.hub.publish(ctx, e, deadline); err != nil {
+			if failed == nil {
+				failed = new(UndeliveredError)
+			}
 			failed.Channels = append(failed.Channels, name)
 			failed.Err = err
 			a.hub.config.Counters.Dropped(dropReason(err), 1)
 		}
 	}
-	if len(failed.Channels) > 0 {
-		return &failed
+	if failed != nil {
+		return failed
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package httpapi_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -94,6 +96,31 @@ func TestBrokenBody(t *testing.T) {
 					r.Body = io.NopCloser(iotest.ErrReader(errors.New("read tcp 10.0.0.7:6001: reset")))
 					r.ContentLength = length
 				}}.check(t, h)
+		}
+	})
+}
+
+// The memory of a body is read over by the next request: nothing of an event may
+// still lie there.
+func TestBodyIsNotKept(t *testing.T) {
+	inBubble(t, "", func(t *testing.T, hub *channels.Hub, h http.Handler) {
+		const channels = 50
+		name := func(i int) string { return fmt.Sprintf("cache-%d", i) }
+		data := func(i int) string { return strings.Repeat(string(rune('a'+i%26)), 20+i) }
+		var sending sync.WaitGroup
+		for i := range channels {
+			sending.Go(func() {
+				body := fmt.Sprintf(`{"name":"e%d","channels":[%q],"data":%q}`, i, name(i), data(i))
+				call{body: body, status: 200, answer: "{}"}.check(t, h)
+			})
+		}
+		sending.Wait()
+		app, _ := hub.App(hubtest.AppID)
+		for i := range channels {
+			got, err := app.Channel(t.Context(), name(i))
+			if err != nil || got.Cached.Name != fmt.Sprintf("e%d", i) || got.Cached.Data != data(i) {
+				t.Errorf("%s has %+v, %v; want the event e%d with %q", name(i), got.Cached, err, i, data(i))
+			}
 		}
 	})
 }

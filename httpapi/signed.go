@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
@@ -17,7 +19,8 @@ import (
 	"hark/protocol"
 )
 
-// A request is a REST request whose signature is right.
+// A request is a REST request whose signature is right. It is gone, and its
+// body read over by another, as soon as it is answered.
 type request struct {
 	ctx     context.Context
 	app     *channels.App
@@ -25,7 +28,10 @@ type request struct {
 	user    string       // likewise
 	params  authz.Params // of the query
 	body    []byte
+	memory  []byte // for bodies; no more than trusted bytes
 }
+
+var requests = sync.Pool{New: func() any { return new(request) }}
 
 // param returns a parameter of the query, "" if it is not there.
 func (r *request) param(name string) string {
@@ -37,46 +43,49 @@ func (r *request) param(name string) string {
 // value that is encoded as JSON, or an error.
 func (h *Handler) signed(answer func(*request) (any, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		r, err := h.verify(c)
+		r := requests.Get().(*request)
+		var value any
+		err := h.verify(c, r)
 		if err == nil {
-			var value any
-			if value, err = answer(r); err == nil {
-				respond(c, value)
-				return
-			}
+			value, err = answer(r)
 		}
-		h.fail(c, err)
+		if err == nil {
+			respond(c, value)
+		} else {
+			h.fail(c, err)
+		}
+		*r = request{memory: r.memory}
+		requests.Put(r)
 	}
 }
 
-// verify reads a request and checks who sent it. Nothing of it is looked into
-// before its signature has been found right.
-func (h *Handler) verify(c *gin.Context) (*request, error) {
+// verify reads a request into r and checks who sent it. Nothing of it is looked
+// into before its signature has been found right.
+func (h *Handler) verify(c *gin.Context, r *request) error {
 	app, err := h.app(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	body, err := readBody(c.Request, app.Limits().RESTBody)
-	if err != nil {
-		return nil, err
+	if err := r.readBody(c.Request, app.Limits().RESTBody); err != nil {
+		return err
 	}
 	u := c.Request.URL
 	signed := authz.RESTRequest{
-		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: body,
+		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: r.body,
 	}
 	params, err := app.Verifier().VerifyREST(signed, h.config.Now())
 	if err != nil {
 		if _, other := h.appOfKey(u.RawQuery); other == nil && errors.Is(err, authz.ErrUnknownKey) {
 			err = &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
 		}
-		return nil, err
+		return err
 	}
 	if app.Disabled() {
-		return nil, &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
+		return &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
 	}
-	return &request{
-		ctx: c.Request.Context(), app: app, channel: c.Param("channel"), user: c.Param("user"), params: params, body: body,
-	}, nil
+	r.ctx, r.app, r.params = c.Request.Context(), app, params
+	r.channel, r.user = c.Param("channel"), c.Param("user")
+	return nil
 }
 
 // app returns the app that the path names, or, where it names none, the one
@@ -110,25 +119,27 @@ const trusted = 64 << 10
 
 // readBody reads a body of at most limit bytes. One that says it is longer is
 // not read at all.
-func readBody(r *http.Request, limit int) ([]byte, error) {
-	if r.ContentLength > int64(limit) {
-		return nil, tooLarge(limit)
+func (r *request) readBody(sent *http.Request, limit int) error {
+	if sent.ContentLength > int64(limit) {
+		return tooLarge(limit)
 	}
-	if n := r.ContentLength; n >= 0 && n <= trusted {
-		body := make([]byte, n)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, errIncomplete
+	if n := sent.ContentLength; n >= 0 && n <= trusted {
+		r.memory = slices.Grow(r.memory[:0], int(n))
+		r.body = r.memory[:n]
+		if _, err := io.ReadFull(sent.Body, r.body); err != nil {
+			return errIncomplete
 		}
-		return body, nil
+		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(min(limit, math.MaxInt-1))+1))
+	var err error
+	r.body, err = io.ReadAll(io.LimitReader(sent.Body, int64(min(limit, math.MaxInt-1))+1))
 	switch {
-	case err != nil, int64(len(body)) < r.ContentLength:
-		return nil, errIncomplete
-	case len(body) > limit:
-		return nil, tooLarge(limit)
+	case err != nil, int64(len(r.body)) < sent.ContentLength:
+		return errIncomplete
+	case len(r.body) > limit:
+		return tooLarge(limit)
 	}
-	return body, nil
+	return nil
 }
 
 func tooLarge(limit int) error {
