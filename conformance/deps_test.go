@@ -107,6 +107,7 @@ var rows = []row{
 			"hark/cmd/hark/internal/...",
 			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/ws", "hark/httpapi", "hark/httpapi/demo",
 			"hark/conformance", "hark/conformance/local",
+			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
 			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4", "golang.org/x/sync",
 		},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"hark/channels"
@@ -79,6 +80,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	logStart(log, c, listener.Addr())
+	tuneMemory(log, memlimit.FromCgroup)
 	server := &http.Server{
 		Handler:           httpapi.New(hub, handler),
 		ReadHeaderTimeout: 10 * time.Second,
