@@ -15,8 +15,7 @@
 //
 // An app may have several live keys, so that a secret can be replaced without a gap: each of [Keys] may sign channels
 // and REST requests. Webhooks are signed with the oldest. A [Verifier] is made of an app's keys once and checks
-// everything from then on: it keeps keyed HMACs ready, and a REST request costs it one allocation, for the parameters
-// that it returns.
+// everything from then on: it keeps keyed HMACs ready, and a REST request need not cost it an allocation.
 //
 // What holds:
 //   - Closed by default: no key, an empty secret, a text that cannot be read, all mean no.

@@ -19,12 +19,17 @@ type Params []Param
 //
 // A query with a bad percent-encoding, or with a key twice that is not an array ("name[]"), has no single reading:
 // the error is a [*protocol.RESTError] with status 401, since the signature cannot be checked.
-func ParseQuery(rawQuery string) (Params, error) {
+func ParseQuery(rawQuery string) (Params, error) { return parseQuery(nil, rawQuery) }
+
+// parseQuery appends to params, which has none.
+func parseQuery(params Params, rawQuery string) (Params, error) {
+	if cap(params) == 0 {
+		params = make(Params, 0, 6) // what a trigger has, and one
+	}
 	unescape := url.QueryUnescape
 	if !strings.ContainsAny(rawQuery, "%+") {
 		unescape = asIs
 	}
-	params := make(Params, 0, 6) // what a trigger has, and one
 	for part := range strings.SplitSeq(rawQuery, "&") {
 		if part == "" {
 			continue

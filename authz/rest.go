@@ -33,6 +33,7 @@ type RESTRequest struct {
 	RawPath  string // as sent; "" if that is Path
 	RawQuery string // as sent, without the ?
 	Body     []byte
+	Memory   Params // for the parameters that are returned; nil: they get their own
 }
 
 // VerifyREST checks that a request was signed with one of the keys, within [Window] of now, for this method, path, query
@@ -44,7 +45,7 @@ type RESTRequest struct {
 // signed like all others. A body_md5 is checked and signed whatever the method, since the Python SDK sends that of the
 // empty body on GETs; a body needs one.
 func (v *Verifier) VerifyREST(r RESTRequest, now time.Time) (Params, error) {
-	params, err := ParseQuery(r.RawQuery)
+	params, err := parseQuery(r.Memory[:0], r.RawQuery)
 	if err != nil {
 		return nil, err
 	}

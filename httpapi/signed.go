@@ -33,6 +33,20 @@ type request struct {
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
+// free gives r back for the next request, with nothing but memory in it.
+func (r *request) free() {
+	params := r.params
+	clear(params)
+	if cap(params) > usualParams {
+		params = nil
+	}
+	*r = request{memory: r.memory, params: params[:0]}
+	requests.Put(r)
+}
+
+// usualParams is how many parameters a query may have whose memory is kept.
+const usualParams = 16
+
 // param returns a parameter of the query, "" if it is not there.
 func (r *request) param(name string) string {
 	v, _ := r.params.Get(name)
@@ -54,8 +68,7 @@ func (h *Handler) signed(answer func(*request) (any, error)) gin.HandlerFunc {
 		} else {
 			h.fail(c, err)
 		}
-		*r = request{memory: r.memory}
-		requests.Put(r)
+		r.free()
 	}
 }
 
@@ -71,9 +84,9 @@ func (h *Handler) verify(c *gin.Context, r *request) error {
 	}
 	u := c.Request.URL
 	signed := authz.RESTRequest{
-		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: r.body,
+		Method: c.Request.Method, Path: u.Path, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Body: r.body, Memory: r.params,
 	}
-	params, err := app.Verifier().VerifyREST(signed, h.config.Now())
+	r.params, err = app.Verifier().VerifyREST(signed, h.config.Now())
 	if err != nil {
 		if _, other := h.appOfKey(u.RawQuery); other == nil && errors.Is(err, authz.ErrUnknownKey) {
 			err = &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
@@ -83,7 +96,7 @@ func (h *Handler) verify(c *gin.Context, r *request) error {
 	if app.Disabled() {
 		return &protocol.RESTError{Status: http.StatusForbidden, Text: "This app is disabled"}
 	}
-	r.ctx, r.app, r.params = c.Request.Context(), app, params
+	r.ctx, r.app = c.Request.Context(), app
 	r.channel, r.user = c.Param("channel"), c.Param("user")
 	return nil
 }

@@ -1,13 +1,15 @@
 package protocol_test
 
 import (
-	"encoding/json"
+	jsonv1 "encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hark/protocol"
@@ -52,7 +54,7 @@ func FuzzFrame(f *testing.F) {
 		e := protocol.Event{Name: name, Channel: channel, Data: data, UserID: userID}
 		frame := e.Frame()
 		text := frame.JSON()
-		if !utf8.Valid(text) || !jsontext.Value(text).IsValid() || !json.Valid(text) {
+		if !utf8.Valid(text) || !jsontext.Value(text).IsValid() || !jsonv1.Valid(text) {
 			t.Fatalf("%q is not JSON", text)
 		}
 		if got := e.AppendJSON(nil); string(got) != string(text) {
@@ -118,6 +120,8 @@ func FuzzParseTrigger(f *testing.F) {
 		`{"name":"e","channel":"#server-to-user-1","data":"x","info":"cache"}`,
 		`{"name":5}`, `{"name":"e","channels":["a",5]}`, `{"name":"e","channels":[`, `[]`, `null`, ``,
 		`{"batch":[{"name":"e","channel":"a","data":"1"},{"name":"e","channel":"b","data":"2","info":"user_count"}]}`,
+		`{"n\u0061me":"\u0065","channels":["\u0061","b"],"data":"\\\ud83d\ude00\t"} `, `{"name":"e","n\u0061me":"e"}`, `{} {}`, `[{]`,
+		`{"x":{"a":1,"a":2}}`, `{"name":"e",}`, `{"channels":[1,{"a":[}]}`, ` `, `nul`, `5 5`, `"\ud800"`, `{"data":"\ud800"}`, "{\"\xff\":1}",
 		`{"batch":[null]}`, `{"batch":[5]}`, `{"batch":{}}`, `{"batch":[[]]}`,
 	} {
 		f.Add([]byte(s))
@@ -148,6 +152,7 @@ func FuzzParseTrigger(f *testing.F) {
 			check(t, body, r)
 		}
 		checkRESTError(t, body, err)
+		checkAsLibrary(t, body, r, err)
 		batch, err := protocol.ParseBatch(body, protocol.Limits{})
 		if err == nil && (len(batch) == 0 || len(batch) > l.BatchEvents) {
 			t.Fatalf("%q gives a batch of %d", body, len(batch))
@@ -157,6 +162,51 @@ func FuzzParseTrigger(f *testing.F) {
 		}
 		checkRESTError(t, body, err)
 	})
+}
+
+// checkAsLibrary compares what ParseTrigger reads with what the library reads into a struct.
+func checkAsLibrary(t *testing.T, body []byte, r protocol.TriggerRequest, err error) {
+	t.Helper()
+	var want struct {
+		Name     jsontext.Value `json:"name"`
+		Data     jsontext.Value `json:"data"`
+		Channel  jsontext.Value `json:"channel"`
+		Channels jsontext.Value `json:"channels"`
+		SocketID jsontext.Value `json:"socket_id"`
+		Info     jsontext.Value `json:"info"`
+	}
+	refused := json.Unmarshal(body, &want)
+	if unread := err != nil && strings.HasPrefix(err.Error(), "Invalid request body"); unread != (refused != nil) {
+		t.Fatalf("%q: %v, the library says %v", body, err, refused)
+	}
+	_, syntax := errors.AsType[*jsontext.SyntacticError](refused)
+	if syntax && !strings.HasPrefix(err.Error(), "Invalid request body: it is not JSON from byte") {
+		t.Fatalf("%q: %v, the library says %v", body, err, refused)
+	}
+	if err != nil {
+		return
+	}
+	unquoted := func(v jsontext.Value) string {
+		s, err := jsontext.AppendUnquote(nil, v)
+		if err != nil {
+			return ""
+		}
+		return string(s)
+	}
+	if r.Name != unquoted(want.Name) || r.Data != unquoted(want.Data) || string(r.SocketID) != unquoted(want.SocketID) {
+		t.Fatalf("%q gives %+v", body, r)
+	}
+	channels := []string{unquoted(want.Channel)}
+	if want.Channels.Kind() == '[' {
+		if err := json.Unmarshal(want.Channels, &channels); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range channels {
+		if !slices.Contains(r.Channels, name) {
+			t.Fatalf("%q gives the channels %q, without %q", body, r.Channels, name)
+		}
+	}
 }
 
 func checkRESTError(t *testing.T, body []byte, err error) {
@@ -190,10 +240,10 @@ func FuzzParseMember(f *testing.F) {
 		}
 		_, _, added := readBack(t, protocol.MemberAdded("presence-a", m).Frame())
 		var got struct {
-			UserID   string          `json:"user_id"`
-			UserInfo json.RawMessage `json:"user_info"`
+			UserID   string            `json:"user_id"`
+			UserInfo jsonv1.RawMessage `json:"user_info"`
 		}
-		if err := json.Unmarshal([]byte(added), &got); err != nil || got.UserID != m.UserID {
+		if err := jsonv1.Unmarshal([]byte(added), &got); err != nil || got.UserID != m.UserID {
 			t.Fatalf("ParseMember(%q) is told as %s: %v", data, added, err)
 		}
 		if want := string(m.UserInfo); string(got.UserInfo) != want && (want != "" || string(got.UserInfo) != "{}") {

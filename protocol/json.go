@@ -1,6 +1,9 @@
 package protocol
 
 import (
+	"bytes"
+	"errors"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -18,15 +21,11 @@ type text struct {
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (t *text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	t.kind = d.PeekKind()
-	if t.kind == '"' {
-		token, err := d.ReadToken()
-		if err != nil {
-			return err
-		}
-		t.value = token.String()
-		return nil
-	}
 	value, err := d.ReadValue()
+	if err == nil && t.kind == '"' {
+		var memory [512]byte // an event's data, usually
+		value, err = unquote(memory[:0], value)
+	}
 	t.value = string(value)
 	return err
 }
@@ -44,9 +43,15 @@ func (t text) string() string {
 	return ""
 }
 
+// An unmarshaler is a pointer to a T that reads its own JSON.
+type unmarshaler[T any] interface {
+	*T
+	json.UnmarshalerFrom
+}
+
 // A list is a JSON array, or the kind of what is there in its place. It keeps no more than max items, so that a body of
 // brackets cannot cost many times its size, and counts on.
-type list[T any] struct {
+type list[T any, P unmarshaler[T]] struct {
 	max   int
 	kind  jsontext.Kind // 0: absent
 	count int
@@ -54,7 +59,7 @@ type list[T any] struct {
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+func (l *list[T, P]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	l.kind = d.PeekKind()
 	if l.kind != '[' {
 		return d.SkipValue()
@@ -70,18 +75,60 @@ func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			}
 			continue
 		}
-		var item T
-		if err := json.UnmarshalDecode(d, &item); err != nil {
+		var empty T
+		l.items = append(l.items, empty)
+		if err := P(&l.items[len(l.items)-1]).UnmarshalJSONFrom(d); err != nil {
 			return err
 		}
-		l.items = append(l.items, item)
 	}
 	_, err := d.ReadToken()
 	return err
 }
 
 // isNull reports whether there is no value: absent, or null.
-func (l *list[T]) isNull() bool { return l.kind == 0 || l.kind == 'n' }
+func (l *list[T, P]) isNull() bool { return l.kind == 0 || l.kind == 'n' }
+
+// errNotObject is why members has none.
+var errNotObject = errors.New("not a JSON object")
+
+// members reads an object: it yields each key, after which the caller reads the value, or an error, which is the last.
+// Null is an object without members. A key is good until its value is read.
+func members(d *jsontext.Decoder) iter.Seq2[[]byte, error] {
+	return func(yield func(key []byte, err error) bool) {
+		start, err := d.ReadToken()
+		switch kind := start.Kind(); {
+		case err != nil:
+			yield(nil, err)
+			return
+		case kind == 'n':
+			return
+		case kind != '{':
+			yield(nil, errNotObject)
+			return
+		}
+		for d.PeekKind() != '}' {
+			key, err := d.ReadValue()
+			if err == nil {
+				key, err = unquote(nil, key)
+			}
+			if !yield(key, err) || err != nil {
+				return
+			}
+		}
+		if _, err := d.ReadToken(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// unquote returns the value of a JSON string that was read: as it lies there, or, if something in it is escaped, appended
+// to dst.
+func unquote(dst []byte, s jsontext.Value) ([]byte, error) {
+	if bytes.IndexByte(s, '\\') < 0 {
+		return s[1 : len(s)-1], nil
+	}
+	return jsontext.AppendUnquote(dst, s)
+}
 
 // validUTF8 returns s, with U+FFFD in place of bytes that are not UTF-8.
 func validUTF8(s string) string {

@@ -51,9 +51,9 @@ func (u User) Member() Member { return Member{UserID: u.ID, UserInfo: u.Info} }
 func ParseUser(userData string, l Limits) (User, *Error, error) {
 	l = l.WithDefaults()
 	var u struct {
-		ID        text       `json:"id"`
-		Info      text       `json:"user_info"`
-		Watchlist list[text] `json:"watchlist"`
+		ID        text              `json:"id"`
+		Info      text              `json:"user_info"`
+		Watchlist list[text, *text] `json:"watchlist"`
 	}
 	u.Watchlist.max = l.Watchlist
 	if err := json.Unmarshal([]byte(userData), &u); err != nil {
