@@ -1,14 +1,15 @@
-# make test sets up what the tests need and runs everything. Every target may be run twice; none changes a committed file.
+# make test sets up what the tests need and runs everything. Every target may be run twice; none but pgo changes a
+# committed file.
 
 GO       ?= go
 FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint stress fuzz peers bench microbench build docker
+.PHONY: test setup check lint stress fuzz peers bench microbench pgo build docker
 
 test: setup check
-	$(GO) test -race -timeout 9m ./...
+	$(GO) test -race -pgo=off -timeout 9m ./...
 	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol ./httpapi # what the race detector would count along
 
 # What the tests use beside Go: installed with apt-get where that is possible, else one line says how.
@@ -42,6 +43,11 @@ bench:
 
 microbench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Renews the profile by which go build optimises the program: triggers over HTTP, fan-out, and sending to a websocket.
+# Building by it compiles every dependency once more, so tests are built without.
+pgo:
+	@.ci/pgo cmd/hark/default.pgo
 
 build:
 	$(BUILD) -o dist/hark ./cmd/hark

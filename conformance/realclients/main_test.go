@@ -56,7 +56,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(binaryDir, "hark")
-	args := []string{"build", "-o", path}
+	args := []string{"build", "-pgo=off", "-o", path} // by the profile it would take a minute
 	if raceEnabled() {
 		args = append(args, "-race")
 	}
