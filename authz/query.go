@@ -27,7 +27,7 @@ func parseQuery(params Params, rawQuery string) (Params, error) {
 		params = make(Params, 0, 6) // what a trigger has, and one
 	}
 	unescape := url.QueryUnescape
-	if !strings.ContainsAny(rawQuery, "%+") {
+	if !strings.Contains(rawQuery, "%") && !strings.Contains(rawQuery, "+") {
 		unescape = asIs
 	}
 	for part := range strings.SplitSeq(rawQuery, "&") {
