@@ -9,9 +9,16 @@ import (
 	"hark/protocol"
 )
 
-// few is up to how many subscribers a publisher serves itself, where the flusher
-// has nothing else to do: to wake a goroutine costs as much as some writes.
-const few = 8
+const (
+	// few is up to how many subscribers a publisher serves itself, where the
+	// flusher has little else to do: to wake a goroutine costs as much as some
+	// writes.
+	few = 8
+	// calm is how long the flusher must have had nothing to do for that, as a
+	// multiple of its last round's duration. Where events come faster they are
+	// better left to it: it joins them.
+	calm = 2
+)
 
 // A flusher sends what is published to the sockets of its share. Only whoever
 // holds its turn touches their place in a channel, so a pass needs no lock. That
@@ -40,7 +47,9 @@ type flusher struct {
 
 	turn sync.Mutex // before all other locks
 	// Guarded by turn.
-	round   []*feed // being served
+	round   []*feed       // being served
+	ended   time.Time     // when the last round did
+	took    time.Duration // it
 	resting resting
 	out     outgoing
 	several bool // this round serves several places, so sockets may get something of each
@@ -116,7 +125,7 @@ func (fl *flusher) help() {
 		return
 	}
 	rested := len(fl.resting)
-	if fl.take(true) {
+	if time.Since(fl.ended) >= calm*fl.took && fl.take(true) {
 		fl.serve()
 	}
 	rested -= len(fl.resting)
@@ -148,6 +157,7 @@ func (fl *flusher) waits() bool {
 
 // serve gives each place of a round its turn.
 func (fl *flusher) serve() {
+	began := time.Now()
 	fl.several = len(fl.round) > 1
 	for _, f := range fl.round {
 		switch {
@@ -159,6 +169,8 @@ func (fl *flusher) serve() {
 	}
 	fl.out.flush()
 	clear(fl.round)
+	fl.ended = time.Now()
+	fl.took = fl.ended.Sub(began)
 }
 
 // awake puts the places whose rest is over on the ready list.

@@ -1,6 +1,11 @@
 package protocol
 
-import "github.com/go-json-experiment/json"
+import (
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // An Event is one message to a client. Data is passed on as it is: the server never looks into it.
 type Event struct {
@@ -76,21 +81,47 @@ type Message struct {
 // Invalid JSON includes what other readers may take in different ways: a name used twice in one object, text that is not
 // UTF-8, half a surrogate pair, values nested deeper than 10 000. It may be called concurrently and does not keep b.
 func Decode(b []byte) (Message, error) {
-	var m struct {
-		Event   text `json:"event"`
-		Channel text `json:"channel"`
-		Data    text `json:"data"`
-	}
-	if err := json.Unmarshal(b, &m); err != nil {
+	m := messageBodies.Get().(*messageBody)
+	defer messageBodies.Put(m)
+	*m = messageBody{}
+	if err := json.Unmarshal(b, m); err != nil {
 		return Message{}, InvalidJSON()
 	}
-	if !m.Event.isString() || m.Event.value == "" || !m.Channel.isString() && !m.Channel.isNull() {
+	if !m.event.isString() || m.event.value == "" || !m.channel.isString() && !m.channel.isNull() {
 		return Message{}, InvalidJSON()
 	}
 	return Message{
-		Name:    m.Event.value,
-		Channel: m.Channel.string(),
-		Data:    m.Data.value,
-		HasData: m.Data.kind != 0,
+		Name:    m.event.value,
+		Channel: m.channel.string(),
+		Data:    m.data.value,
+		HasData: m.data.kind != 0,
 	}, nil
+}
+
+// messageBody is the JSON of a message.
+type messageBody struct{ event, channel, data text }
+
+var messageBodies = sync.Pool{New: func() any { return new(messageBody) }}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (m *messageBody) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	for key, err := range members(d) {
+		if err != nil {
+			return err
+		}
+		switch string(key) {
+		case "event":
+			err = m.event.UnmarshalJSONFrom(d)
+		case "channel":
+			err = m.channel.UnmarshalJSONFrom(d)
+		case "data":
+			err = m.data.UnmarshalJSONFrom(d)
+		default:
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,7 +16,9 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go endOnSignal(cancel) // lasts as long as the process
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go endOnSignal(signals, cancel) // lasts as long as the process
 	err := root().ExecuteContext(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hark: "+err.Error())
@@ -26,9 +28,7 @@ func run() int {
 
 // endOnSignal ends the command in order at the first signal and the process at the second. It does not leave that one to
 // the system, which lets the first process of a container live on.
-func endOnSignal(end func()) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+func endOnSignal(signals <-chan os.Signal, end func()) {
 	<-signals
 	end()
 	<-signals
