@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -88,7 +89,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return serve(cmd.Context(), log, hub, server, listener)
+	ctx, end := context.WithCancel(cmd.Context())
+	var tidied sync.WaitGroup
+	defer tidied.Wait()
+	defer end()
+	tidied.Go(func() { tidyMemory(ctx) })
+	return serve(ctx, log, hub, server, listener)
 }
 
 // hubConfig is the part of c that the hub knows about.
