@@ -18,6 +18,7 @@ type intake struct {
 	heard   bool   // something came since it was
 
 	try func(fd uintptr) bool // in.tryRead, bound once as reading allocates nothing then
+	now bool                  // its argument: do not wait
 	n   int                   // its results
 	err error
 	buf [readBuffer]byte
@@ -71,7 +72,7 @@ func (in *intake) fill(o *outbox, patience time.Duration) error {
 		if patience > 0 && !in.waiting {
 			in.waiting, in.heard = o.pause(time.Now().Add(patience)), false
 		}
-		n, err := o.conn.Read(in.buf[:])
+		n, err := in.read(o)
 		if n > 0 {
 			in.rest, in.heard = in.buf[:n], true
 			return nil
@@ -83,6 +84,22 @@ func (in *intake) fill(o *outbox, patience time.Duration) error {
 			return errIdle
 		}
 	}
+}
+
+// read waits for what comes, and for the connection's deadline.
+func (in *intake) read(o *outbox) (int, error) {
+	if o.raw == nil {
+		return o.conn.Read(in.buf[:])
+	}
+	in.now = false
+	err := o.raw.Read(in.try)
+	switch {
+	case err != nil:
+		return 0, err
+	case in.err == nil && in.n == 0:
+		return 0, io.EOF
+	}
+	return in.n, in.err
 }
 
 // retry returns nil when err is only that the patience with a silent connection
@@ -109,6 +126,7 @@ func (in *intake) fillNow(o *outbox) error {
 	if in.short {
 		return errIdle
 	}
+	in.now = true
 	if err := o.raw.Read(in.try); err != nil {
 		return err
 	}
@@ -124,12 +142,15 @@ func (in *intake) fillNow(o *outbox) error {
 	return nil
 }
 
-// tryRead is fillNow's system call. It answers true always: do not wait.
+// tryRead is the system call of read and fillNow. It answers false to wait.
 func (in *intake) tryRead(fd uintptr) bool {
 	for {
-		in.n, in.err = syscall.Read(int(fd), in.buf[:])
-		if !errors.Is(in.err, syscall.EINTR) {
+		in.n, in.err = readNow(int(fd), in.buf[:])
+		if in.err == nil {
 			return true
+		}
+		if !errors.Is(in.err, syscall.EINTR) {
+			return in.now || !errors.Is(in.err, syscall.EAGAIN)
 		}
 	}
 }

@@ -227,7 +227,7 @@ var errUnread = errors.New("ws: the client has not read what it was sent before 
 // tryWrite is tryLocked's system call. It answers true always: do not wait.
 func (o *outbox) tryWrite(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), o.tryBytes)
+		n, err := writeNow(int(fd), o.tryBytes)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
