@@ -9,16 +9,9 @@ import (
 	"hark/protocol"
 )
 
-const (
-	// few is up to how many subscribers a publisher serves itself, where the
-	// flusher has little else to do: to wake a goroutine costs as much as some
-	// writes.
-	few = 8
-	// calm is how long the flusher must have had nothing to do for that, as a
-	// multiple of its last round's duration. Where events come faster they are
-	// better left to it: it joins them.
-	calm = 2
-)
+// few is up to how many subscribers a publisher serves itself, where the flusher
+// has little else to do: to wake a goroutine costs as much as some writes.
+const few = 8
 
 // A flusher sends what is published to the sockets of its share. Only whoever
 // holds its turn touches their place in a channel, so a pass needs no lock. That
@@ -118,14 +111,16 @@ func (fl *flusher) work() (due time.Time, more bool) {
 }
 
 // help serves the one place that its caller has given something to do, or leaves
-// that to run if there is more.
+// that to run if there is more. It does so too where the flusher has been idle
+// for less than its last round took: when events come that fast, they had better
+// be joined.
 func (fl *flusher) help() {
 	if !fl.turn.TryLock() {
 		fl.signal()
 		return
 	}
 	rested := len(fl.resting)
-	if time.Since(fl.ended) >= calm*fl.took && fl.take(true) {
+	if time.Since(fl.ended) >= fl.took && fl.take(true) {
 		fl.serve()
 	}
 	rested -= len(fl.resting)

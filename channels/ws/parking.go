@@ -103,7 +103,7 @@ func (p *poller) loop() {
 }
 
 // eventBatch is how many connections the poller wakes in one go.
-const eventBatch = 128
+const eventBatch = 16
 
 // now is the time since the poller was made.
 func (p *poller) now() time.Duration { return time.Since(p.born) }
