@@ -142,7 +142,8 @@ type Sink interface {
 }
 
 // LocalBroker marks a Broker whose calls never wait for anything outside this
-// process, so that the hub may make them on the goroutine that reads a socket.
+// process, so that the hub may make them on the goroutine that reads a socket,
+// and which has called Sink.Deliver when Publish returns.
 type LocalBroker interface {
 	Broker
 	Local()

@@ -19,6 +19,10 @@
 //	flusher.send         now, or with other places  flusher.go
 //	Conn.Send            one write                  the transport
 //
+// Where few are subscribed, whoever publishes, joins or leaves does the flusher's
+// part itself, after the locks of the above are released (flusher.help): to wake
+// a goroutine would cost more.
+//
 // A trigger by REST enters at App.Trigger and takes the same way from
 // Hub.publish on. A subscription takes it as an entry of the same lists
 // (Socket.enter, Channel.join), so that subscription_succeeded, a cached event,
@@ -54,12 +58,12 @@
 //	flusher.turn           whoever holds it sends to the flusher's sockets
 //	lanes.mu, tasks.mu     what a socket waits for; a lane starts a task
 //	memoryShard.mu         to find, make and forget a place
-//	memoryPlace.mu     Broker.Publish, Enter, Leave; the in-memory broker calls
-//	                   Sink.Deliver under it
-//	registryShard.mu   to find, hold and forget a channel
-//	socketPart.mu      briefly, nothing is taken under it
-//	Socket.mu          briefly, nothing is taken under it
-//	Channel.mu         the publish lock
+//	memoryPlace.mu         Broker.Publish, Enter, Leave; the in-memory broker calls
+//	                       Sink.Deliver under it
+//	registryShard.mu       to find, hold and forget a channel
+//	socketPart.mu          briefly, nothing is taken under it
+//	Socket.mu              briefly, nothing is taken under it
+//	Channel.mu             the publish lock
 //	flusher.mu, later.mu   briefly, the lists of channels with something to do
 //
 // # Regrets

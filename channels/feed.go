@@ -80,25 +80,25 @@ func (f *feed) appendLocked(e entry) {
 	}
 }
 
-// step serves at most passSlice subscribers and reports whether there is more
-// to do.
-func (f *feed) step() bool {
+// step serves at most passSlice subscribers.
+func (f *feed) step() {
 	if !f.busy {
 		f.begin()
 	}
 	if f.batch.Len() == 0 { // there was only something for some of them
-		return f.end()
+		f.next = len(f.subs)
+		return
 	}
 	end := min(f.next+passSlice, len(f.subs))
 	for _, sub := range f.subs[f.next:end] {
 		sub.take(f.batch)
 	}
 	f.next = end
-	if end < len(f.subs) {
-		return true
-	}
-	return f.end()
 }
+
+// stepped is called when what a step served is out. It reports whether there is
+// more to do.
+func (f *feed) stepped() bool { return f.next < len(f.subs) || f.end() }
 
 // begin takes the next entries, brings the subscribers up to date, and serves
 // those that get something else than the batch.

@@ -3,6 +3,8 @@ package channels
 import (
 	"container/heap"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,8 +27,9 @@ const few = 8
 //	│     ├─ feed.begin     take entries, join and leave, build the batch
 //	│     │  └─ Subscription.batch   what one socket gets that the others do not
 //	│     ├─ flusher.send   one call per socket
-//	│     └─ feed.end       give the bytes back, wake publishers that wait
-//	└─ outgoing.flush       one write per socket, for all places of the round
+//	├─ outgoing.flush       one write per socket, for all places of the round
+//	└─ feed.stepped
+//	   └─ feed.end          give the bytes back, wake publishers that wait
 type flusher struct {
 	index    int
 	pacing   float64
@@ -56,9 +59,10 @@ func newFlusher(index int, c Config) *flusher {
 // calls help once it holds no lock any more.
 func (fl *flusher) enqueue(f *feed, helped bool) {
 	fl.mu.Lock()
+	n := len(fl.ready)
+	first := n == 0 || fl.ready[n-1].helped // run knows of nothing yet
 	f.helped = helped
 	fl.ready = append(fl.ready, f)
-	first := len(fl.ready) == 1
 	fl.mu.Unlock()
 	if first && !helped {
 		fl.signal()
@@ -110,23 +114,34 @@ func (fl *flusher) work() (due time.Time, more bool) {
 	return due, false
 }
 
-// help serves the one place that its caller has given something to do, or leaves
-// that to run if there is more. It does so too where the flusher has been idle
-// for less than its last round took: when events come that fast, they had better
-// be joined.
+// help serves the one place that its caller has given something to do. It leaves
+// that to run if there is more to do, or if the flusher has been idle for less
+// than its last round took: when events come that fast, they had better be
+// joined.
 func (fl *flusher) help() {
 	if !fl.turn.TryLock() {
 		fl.signal()
 		return
 	}
 	rested := len(fl.resting)
+	defer fatal()
 	if time.Since(fl.ended) >= fl.took && fl.take(true) {
 		fl.serve()
 	}
-	rested -= len(fl.resting)
+	moved := len(fl.resting) > rested // run has to set its timer
 	fl.turn.Unlock()
-	if rested != 0 || fl.waits() {
+	if moved || fl.waits() {
 		fl.signal()
+	}
+}
+
+// fatal ends the process over a panic, as one in run would. Whoever a publisher
+// is called by may recover, and the flusher would stand still for ever.
+func fatal() {
+	if v := recover(); v != nil {
+		text := fmt.Sprintf("%v\n%s", v, debug.Stack())
+		go panic(text)
+		select {}
 	}
 }
 
@@ -155,14 +170,18 @@ func (fl *flusher) serve() {
 	began := time.Now()
 	fl.several = len(fl.round) > 1
 	for _, f := range fl.round {
-		switch {
-		case f.rests():
+		if f.rests() {
 			heap.Push(&fl.resting, f)
-		case f.step():
-			fl.enqueue(f, false)
+		} else {
+			f.step()
 		}
 	}
 	fl.out.flush()
+	for _, f := range fl.round {
+		if f.busy && f.stepped() {
+			fl.enqueue(f, false)
+		}
+	}
 	clear(fl.round)
 	fl.ended = time.Now()
 	fl.took = fl.ended.Sub(began)

@@ -171,10 +171,23 @@ func (h *Hub) drain() {
 // run f, once the hub has ended. f must end soon after its connection does.
 func (h *Hub) Go(f func()) bool { return h.tasks.start(f) }
 
-// publish gives e to the broker. Where this node has subscribers it first waits
-// for room in their lists. It waits until the deadline at most; where that is
-// zero it does not, and answers errWouldWait if it would have to.
+// publish gives e to the broker, and helps to deliver it if e says so. Where this
+// node has subscribers it first waits for room in their lists: until the
+// deadline at most. Where that is zero it does not, and answers errWouldWait if
+// it would have to.
 func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error {
+	e.helped = e.helped && h.local // else it may be delivered after Publish has returned
+	err := h.order(ctx, e, deadline)
+	if e.helped {
+		for _, f := range h.flushers {
+			f.help()
+		}
+	}
+	return err
+}
+
+// order is publish without the help.
+func (h *Hub) order(ctx context.Context, e Envelope, deadline time.Time) error {
 	if c := h.channels.find(e.Place); c != nil && e.Kind == KindEvent {
 		e.frame = e.encode()
 		n := len(e.frame.Wire()) + entryOverhead
@@ -183,18 +196,12 @@ func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error
 		}
 		defer c.release(n)
 	}
-	if !h.local { // it may be delivered after Publish has returned
-		e.helped = false
+	if !h.local {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, deadline, ErrUnavailable)
 		defer cancel()
 	}
 	_, err := h.broker.Publish(ctx, e)
-	if e.helped {
-		for _, f := range h.flushers {
-			f.help()
-		}
-	}
 	return err
 }
 

@@ -2,6 +2,13 @@ package channels
 
 import "hark/protocol"
 
+const (
+	// keptParcels is how many parcels are kept from round to round, at most, and
+	// keptBatches the room for batches in each.
+	keptParcels = 4096
+	keptBatches = 8
+)
+
 // outgoing is what a round of a flusher has for sockets that may be on several
 // of its places, each once, in the order in which it came. A socket then needs
 // one write, not one for each place.
@@ -37,7 +44,11 @@ func (o *outgoing) flush() {
 		p.socket.sendAll(p.batches)
 		p.socket = nil
 		clear(p.batches)
-		p.batches = p.batches[:0]
+		if p.batches = p.batches[:0]; cap(p.batches) > keptBatches {
+			p.batches = nil
+		}
 	}
-	*o = (*o)[:0]
+	if *o = (*o)[:0]; cap(*o) > keptParcels {
+		*o = nil
+	}
 }

@@ -138,3 +138,36 @@ func TestPacingIsPerPlace(t *testing.T) {
 		}
 	})
 }
+
+// Where several places are served in one round, the duration of their passes
+// includes the writes, which come at its end.
+func TestPacingOfSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := hubtest.Config()
+		config.Flushers = 1
+		h := hubtest.Start(t, config)
+		gate := newGate(h, t)
+		var conns []*pacedConn
+		for i := range 20 {
+			c := new(pacedConn)
+			s := h.Connect(c, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
+			s.Receive(fmt.Appendf(nil, `{"event":"pusher:subscribe","data":{"channel":"%d"}}`, i%2))
+			t.Cleanup(s.End)
+			conns = append(conns, c)
+		}
+		time.Sleep(time.Second)
+		open := gate.close()
+		both := channels.Trigger{Name: "e", Channels: []string{"0", "1"}, More: true}
+		trigger(t, h, both)
+		open()
+		start := now()
+		time.Sleep(eachSend / 2)
+		trigger(t, h, both)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		came := conns[0].came
+		if got, want := came[len(came)-1]-start, 40*time.Millisecond; got != want {
+			t.Errorf("the second round of 20 sends of 1 ms began after %v, want %v", got, want)
+		}
+	})
+}

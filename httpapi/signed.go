@@ -88,7 +88,10 @@ func (h *Handler) verify(c *gin.Context, r *request) error {
 	}
 	r.params, err = app.Verifier().VerifyREST(signed, h.config.Now())
 	if err != nil {
-		if _, other := h.appOfKey(u.RawQuery); other == nil && errors.Is(err, authz.ErrUnknownKey) {
+		if !errors.Is(err, authz.ErrUnknownKey) {
+			return err
+		}
+		if _, other := h.appOfKey(u.RawQuery); other == nil {
 			err = &protocol.RESTError{Status: http.StatusUnauthorized, Text: "Not authorized for that app"}
 		}
 		return err

@@ -82,8 +82,7 @@ type Message struct {
 // UTF-8, half a surrogate pair, values nested deeper than 10 000. It may be called concurrently and does not keep b.
 func Decode(b []byte) (Message, error) {
 	m := messageBodies.Get().(*messageBody)
-	defer messageBodies.Put(m)
-	*m = messageBody{}
+	defer m.free()
 	if err := json.Unmarshal(b, m); err != nil {
 		return Message{}, InvalidJSON()
 	}
@@ -100,6 +99,12 @@ func Decode(b []byte) (Message, error) {
 
 // messageBody is the JSON of a message.
 type messageBody struct{ event, channel, data text }
+
+// free gives m back, empty.
+func (m *messageBody) free() {
+	*m = messageBody{}
+	messageBodies.Put(m)
+}
 
 var messageBodies = sync.Pool{New: func() any { return new(messageBody) }}
 

@@ -100,7 +100,9 @@ func (o *outbox) attach(conn net.Conn, answer []byte, run func(func()) bool, lim
 		}
 	}
 	conn.SetWriteDeadline(time.Now().Add(writeWait))
-	_, _ = conn.Write(answer) // the next write fails too
+	if _, err := conn.Write(answer); err != nil {
+		conn.Close() // nothing may follow half an answer
+	}
 	conn.SetWriteDeadline(time.Time{})
 }
 

@@ -11,6 +11,9 @@ import (
 // scheduler that it is in a system call: that would wake the scheduler's monitor
 // thread, for a call that takes a few microseconds and cannot wait.
 func writeNow(fd int, p []byte) (int, error) {
+	if len(p) > chunkSize { // that is more than a few microseconds
+		return syscall.Write(fd, p)
+	}
 	return call(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
