@@ -82,8 +82,8 @@ const (
 	leave        // close the connection
 )
 
-// attach takes conn over, and answers the handshake: together with the first
-// frame where it can, else now. It is called once, before everything else.
+// attach takes conn over, and answers the handshake, if there was one: together
+// with the first frame where it can, else now. It is called once, before everything else.
 func (o *outbox) attach(conn net.Conn, answer []byte, run func(func()) bool, limit int) {
 	o.conn, o.run, o.limit = conn, run, limit
 	var sc syscall.Conn
@@ -98,6 +98,9 @@ func (o *outbox) attach(conn net.Conn, answer []byte, run func(func()) bool, lim
 			o.raw, o.try, o.answer = raw, o.tryWrite, answer
 			return
 		}
+	}
+	if len(answer) == 0 {
+		return
 	}
 	conn.SetWriteDeadline(time.Now().Add(writeWait))
 	if _, err := conn.Write(answer); err != nil {
