@@ -10,6 +10,7 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
+	$(GO) test -race -pgo=off -timeout 9m -count=4 ./channels ./channels/ws # five times in all what could depend on who comes first
 	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol ./httpapi # what the race detector would count along
 
 # What the tests use beside Go: installed with apt-get where that is possible, else one line says how.
