@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,12 +201,15 @@ func TestPusherJSUsersInTheBrowser(t *testing.T) {
 			`pusher:subscription_count {"subscription_count":1}`,
 			`pusher:subscription_count {"subscription_count":2}`,
 			`pusher:subscription_count {"subscription_count":3}`,
-			`pusher:subscription_count {"subscription_count":2}`,
 			`pusher:subscription_count {"subscription_count":1}`,
 		},
 		"states": {`state "connected"`},
 	}
-	if diff := cmp.Diff(want, eval[map[string][]string](ada, `lines`)); diff != "" {
+	got := eval[map[string][]string](ada, `lines`)
+	if counted := got["counted"]; len(counted) == 5 && strings.Contains(counted[3], `:2}`) {
+		got["counted"] = slices.Delete(counted, 3, 4) // bob's two tabs end at the same moment: the count between may be told
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ada's page (-want +got):\n%s", diff)
 	}
 	for _, p := range []*tab{bob, bob2} {
