@@ -26,7 +26,7 @@ type intake struct {
 
 // readBuffer is the size of an intake, in bytes: large enough for most
 // messages. The bytes of larger ones go past it.
-const readBuffer = 2 << 10
+const readBuffer = 1 << 10
 
 var intakes = sync.Pool{New: func() any {
 	in := new(intake)
