@@ -79,19 +79,18 @@ func (fl *flusher) signal() {
 
 // run serves places, longest waiting first, until ctx ends.
 func (fl *flusher) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for {
 		due, more := fl.work()
 		if more {
 			continue
 		}
+		var rested <-chan time.Time // nil: nobody rests
 		if !due.IsZero() {
-			timer.Reset(time.Until(due))
+			rested = time.After(time.Until(due))
 		}
 		select {
 		case <-fl.wake:
-		case <-timer.C:
+		case <-rested:
 		case <-ctx.Done():
 			return
 		}
