@@ -19,6 +19,12 @@ import (
 // official Go SDK. It returns the page's address for a user and, where the page signs in, the users it watches.
 func application(t *testing.T, s *server, name string) func(user string, watch ...string) string {
 	t.Helper()
+	if s.sdk.EncryptionMasterKeyBase64 != "" {
+		// The SDK decodes it at the first use, which may not be two at once.
+		if _, err := s.sdk.AuthorizePrivateChannel([]byte("channel_name=private-encrypted-x&socket_id=1.1")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	mux := http.NewServeMux()
 	for path, file := range map[string]string{
 		"GET /{$}":                           filepath.Join("..", "js", name+".html"),
