@@ -126,20 +126,23 @@ func freePorts(n int) ([]string, error) {
 	return ports, errors.Join(errs...)
 }
 
-// awaitReady asks until there is an answer, whatever it says.
+// awaitReady asks whether the server is ready until there is an answer other than 503, which Hark and soketi give while
+// they start. A server that does not know the question is ready.
 func (s *server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	ask := time.NewTicker(askAgain)
 	defer ask.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL.Base()+"/", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL.Base()+"/ready", nil)
 		if err != nil {
 			return err
 		}
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			http.DefaultClient.CloseIdleConnections()
-			return response.Body.Close()
+			if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusServiceUnavailable {
+				return err
+			}
 		}
 		select {
 		case <-s.ended:
