@@ -47,7 +47,7 @@ var rows = []row{
 	},
 	{
 		of:  "channels",
-		may: []string{"hark/protocol", "hark/authz", "hark/presence", "github.com/go-json-experiment/json", "golang.org/x/sync"},
+		may: []string{"hark/protocol", "hark/authz", "hark/presence", "github.com/go-json-experiment/json"},
 		not: []string{"github.com/gin-gonic/gin", "github.com/coder/websocket"},
 		why: "the hub knows connections by an interface; transports and HTTP stand on it, not the reverse",
 	},
@@ -109,7 +109,7 @@ var rows = []row{
 			"hark/conformance", "hark/conformance/local",
 			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
-			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4", "golang.org/x/sync",
+			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4",
 		},
 		not: []string{"testing", "github.com/chromedp", "github.com/pusher"},
 		why: "it wires what the others built, and holds nothing that only tests use",

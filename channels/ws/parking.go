@@ -142,9 +142,6 @@ func (c *Conn) park() bool {
 	}
 	c.watched = true
 	if c.in != nil {
-		if c.in.waiting {
-			o.conn.SetReadDeadline(time.Time{})
-		}
 		c.in.free()
 		c.in = nil
 	}
