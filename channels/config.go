@@ -75,6 +75,28 @@ type AppConfig struct {
 	SubscriptionCount bool
 	// Disabled refuses connections (4003) and REST requests (403).
 	Disabled bool
+
+	// Authenticator says who connects; nil: connections begin as guests. Wrap it
+	// in authz.RequireUser to let none in.
+	Authenticator authz.Authenticator
+	// Policies say who may join which private and presence channel: the app leaves
+	// that to Hark, and clients ask an authz.Endpoint. Nil: the app's backend signs
+	// for whom it likes.
+	Policies *authz.Registry
+	// Origins are the origins whose pages may connect, as in "https://app.example".
+	// Nil: all, but where a cookie may be what identifies a connection only those of
+	// the server's own host.
+	Origins []string
+	// PublicAllow are the patterns of the public channels that there are; nil: all.
+	PublicAllow []string
+	// IdentityPattern is the pattern of a private channel that the app signs for
+	// one user alone, as in "private-user={id}": whoever is on it is that user. "":
+	// there is none.
+	IdentityPattern string
+	// GuestOnExpiry makes a connection whose identity has expired a guest's, and
+	// ends its private and presence subscriptions. Otherwise it is closed with
+	// 4200, so that it comes back and is authenticated anew.
+	GuestOnExpiry bool
 }
 
 func (c Config) withDefaults() Config {

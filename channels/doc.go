@@ -55,6 +55,7 @@
 // Locks, in the order in which they are taken. Conn is called under flusher.turn
 // and no other, Broker and Questions under none, Counters under Channel.mu:
 //
+//	Socket.doing           something that a socket asked for is being done at once
 //	flusher.turn           whoever holds it sends to the flusher's sockets
 //	lanes.mu, tasks.mu     what a socket waits for; a lane starts a task
 //	memoryShard.mu         to find, make and forget a place

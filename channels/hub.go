@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hark/authz"
 	"hark/protocol"
 )
 
@@ -26,8 +27,11 @@ type Hub struct {
 	sockets   *sockets
 	flushers  []*flusher
 	born      time.Time
+	hooks     hooks
+	calls     authz.Calls // of hooks
 
 	state  atomic.Int32
+	taken  atomic.Bool           // a connection has been taken: hooks are static
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes

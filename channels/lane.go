@@ -25,22 +25,37 @@ const (
 // to wait: it is run again.
 type task func(ctx context.Context, wait bool) error
 
-// do runs t after what the client asked for on the channel before: at once if
-// nothing has to be waited for, else in the channel's lane.
+// do runs t after what was asked for on the channel before: at once if nothing
+// has to be waited for, else in the channel's lane. It is for what the client
+// asks, on the goroutine that reads the socket, and waits when too much of that
+// waits already.
 func (s *Socket) do(channel string, t task) {
-	s.mu.Lock()
-	l := s.lanes
-	s.mu.Unlock()
-	if s.hub.local && (l == nil || !l.busy(channel)) && t(context.Background(), false) == nil {
-		return
+	if l := s.atOnce(channel, t); l != nil {
+		l.await()
+		l.add(channel, t)
 	}
-	if l == nil {
-		l = newLanes(s)
-		s.mu.Lock()
-		s.lanes = l
-		s.mu.Unlock()
+}
+
+// impose is do for what somebody else asks of the socket. It does not wait: the
+// caller has a bound of its own, such as one task a subscription.
+func (s *Socket) impose(channel string, t task) {
+	if l := s.atOnce(channel, t); l != nil {
+		l.add(channel, t)
 	}
-	l.add(channel, t)
+}
+
+// atOnce runs t if it can be done at once, or returns the lanes in which it has to
+// wait. While it runs, nothing else of the socket is done at once.
+func (s *Socket) atOnce(channel string, t task) *lanes {
+	s.doing.Lock()
+	defer s.doing.Unlock()
+	if s.hub.local && (s.lanes == nil || !s.lanes.busy(channel)) && t(context.Background(), false) == nil {
+		return nil
+	}
+	if s.lanes == nil {
+		s.lanes = newLanes(s)
+	}
+	return s.lanes
 }
 
 // lanes are what waits of one socket: for each channel a queue, in the order
@@ -69,24 +84,32 @@ func newLanes(s *Socket) *lanes {
 	return l
 }
 
+// busy reports whether something is queued or under way on the channel.
 func (l *lanes) busy(channel string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queues[channel] != nil
 }
 
-// add queues t. It waits while too much is queued already.
+// await waits while too much is queued already.
+func (l *lanes) await() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting < lanesWaiting {
+		return
+	}
+	l.socket.held.Store(true)
+	for l.waiting >= lanesWaiting && l.running > 0 {
+		l.room.Wait()
+	}
+	l.socket.Alive()
+	l.socket.held.Store(false)
+}
+
+// add queues t.
 func (l *lanes) add(channel string, t task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting >= lanesWaiting {
-		l.socket.held.Store(true)
-		for l.waiting >= lanesWaiting && l.running > 0 {
-			l.room.Wait()
-		}
-		l.socket.Alive()
-		l.socket.held.Store(false)
-	}
 	q := l.queues[channel]
 	if q == nil {
 		q = &lane{channel: channel}

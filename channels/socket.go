@@ -2,9 +2,11 @@ package channels
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
+	"hark/authz"
 	"hark/protocol"
 )
 
@@ -17,6 +19,9 @@ type ConnectRequest struct {
 	Protocol    string
 	HasProtocol bool
 	Version     string
+	// HTTP is the request that asks for the connection, where there is one. It is
+	// not kept.
+	HTTP *http.Request
 }
 
 // A Socket is one connection of a client. The transport that made it calls
@@ -41,15 +46,19 @@ type Socket struct {
 	parcel int32 // in its flusher's outgoing, from 1; 0: none. Guarded by its turn
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
-	session atomic.Pointer[session] // who the socket is signed in as; nil: nobody
+	session  atomic.Pointer[session]        // of the signin; nil: there was none
+	identity atomic.Pointer[authz.Identity] // who the socket speaks for; nil: a guest
 
 	bucket bucket      // for client events; owned by Receive
 	more   atomic.Bool // Receive has the next message at hand
 
+	doing sync.Mutex // before all other locks: something is being done at once
+	lanes *lanes     // nil until something had to wait; guarded by doing
+
 	mu sync.Mutex
 	// Guarded by mu.
-	subs  subscriptions
-	lanes *lanes // nil until something had to wait
+	subs   subscriptions
+	values map[any]any // of the application
 }
 
 // Connect takes a connection in. It returns nil if it refuses it: then the
@@ -57,6 +66,7 @@ type Socket struct {
 // after the transport's handshake has succeeded, since browsers cannot read a
 // failed one. Otherwise connection_established has been sent.
 func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
+	h.taken.Store(true)
 	app, version, err := h.admit(r)
 	if err != nil {
 		_ = c.Send(protocol.Join(err.Frame())) // the Close says it too
@@ -131,6 +141,17 @@ func (s *Socket) countIn() *protocol.Error {
 
 // ID returns the socket's id, which backends use to leave it out of an event.
 func (s *Socket) ID() protocol.SocketID { return s.id }
+
+// App returns the app that the client has connected to.
+func (s *Socket) App() *App { return s.app }
+
+// Identity returns who the socket speaks for; the zero Identity: a guest.
+func (s *Socket) Identity() authz.Identity {
+	if id := s.identity.Load(); id != nil {
+		return *id
+	}
+	return authz.Identity{}
+}
 
 // MessageLimit is how many bytes one message from the client may have.
 func (s *Socket) MessageLimit() int { return s.app.config.Limits.Message }

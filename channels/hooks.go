@@ -1,0 +1,233 @@
+package channels
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"hark/authz"
+	"hark/protocol"
+)
+
+// An Event is a name and data as hooks see them.
+type Event struct {
+	Name string
+	// Data is the text of any JSON value; clients get it decoded.
+	Data string
+}
+
+// NewEvent returns an Event whose data is v, encoded as JSON.
+func NewEvent(name string, v any) (Event, error) {
+	data, err := json.Marshal(v)
+	return Event{Name: name, Data: string(data)}, err
+}
+
+// A Welcome is what a gate gives to a connection that it lets in.
+type Welcome struct {
+	// Identity, if not nil, takes the place of what the Authenticator said.
+	Identity *authz.Identity
+	// Events are sent right after connection_established, without a channel:
+	// pusher-js hands them to pusher.bind.
+	Events []Event
+}
+
+// A CloseError makes a gate close the connection with a code of its choice.
+type CloseError struct {
+	Code   protocol.CloseCode
+	Reason string // "": the code's own
+}
+
+// Error returns the code and the reason.
+func (e *CloseError) Error() string { return fmt.Sprintf("close %d %s", e.Code, e.Reason) }
+
+// An AuthKind says what identified a connection.
+type AuthKind uint8
+
+// The ways to be identified.
+const (
+	ByUpgrade AuthKind = iota // the Authenticator or a gate, before the connection was let in
+	BySignin                  // pusher:signin
+	ByChannel                 // a subscription that was granted or signed to a user
+)
+
+// String returns "upgrade", "signin" or "channel".
+func (k AuthKind) String() string {
+	return [...]string{"upgrade", "signin", "channel"}[k]
+}
+
+// An AuthFailure is a connection, a signin or a subscription that was refused.
+type AuthFailure struct {
+	App      string
+	Socket   protocol.SocketID // "": the connection was not let in
+	Channel  string            // "": it was no subscription
+	Remote   string            // the client's address, where the transport knows it
+	Identity authz.Identity
+	Err      error
+}
+
+// An End says how a connection or a subscription ended.
+type End struct {
+	Code   protocol.CloseCode // of a connection that this side closed; else 0
+	Reason string
+	By     EndedBy
+}
+
+// EndedBy says who ended something.
+type EndedBy uint8
+
+// Who may end a connection or a subscription.
+const (
+	ByClient EndedBy = iota // unsubscribed, closed, or gone
+	ByServer                // closed over a limit, silence, an expired identity
+	Revoked                 // permission was taken back
+	Shutdown                // the hub ends
+)
+
+// hooks are what the application wants to be asked and told. Static once the
+// first connection has been taken.
+type hooks struct {
+	connecting []func(context.Context, *ConnectRequest) (Welcome, error)
+
+	connected     []func(context.Context, *Socket)
+	disconnected  []func(context.Context, *Socket, End)
+	authenticated []func(context.Context, *Socket, AuthKind)
+	authFailed    []func(context.Context, AuthFailure)
+	failed        []func(context.Context, *Socket, error)
+	messaged      []func(context.Context, *Socket, string, Event)
+	joined        []onChannel[func(context.Context, *Subscription)]
+	unsubscribed  []onChannel[func(context.Context, *Subscription, End)]
+	occupied      []onChannel[func(context.Context, Place)]
+	vacated       []onChannel[func(context.Context, Place)]
+	memberAdded   []onChannel[func(context.Context, Place, protocol.Member)]
+	memberRemoved []onChannel[func(context.Context, Place, string)]
+
+	initial  []onChannel[func(context.Context, *Subscription) ([]Event, error)]
+	filters  []onChannel[func(context.Context, *ClientEvent) (Verdict, error)]
+	messages map[string]func(context.Context, *Socket, Event) error
+}
+
+// An onChannel is a hook for the channels that a pattern matches.
+type onChannel[F any] struct {
+	pattern authz.Pattern
+	hook    F
+}
+
+// add registers f for a pattern. It panics if that is malformed.
+func add[F any](h *Hub, to *[]onChannel[F], pattern string, f F) {
+	h.registering()
+	p, err := authz.ParsePattern(pattern)
+	if err != nil {
+		panic(err)
+	}
+	*to = append(*to, onChannel[F]{p, f})
+}
+
+// matching returns the hooks for a channel, in order of registration.
+func matching[F any](all []onChannel[F], channel string) []F {
+	var found []F
+	for _, h := range all {
+		if _, ok := h.pattern.Match(channel); ok {
+			found = append(found, h.hook)
+		}
+	}
+	return slices.Clip(found)
+}
+
+// registering panics once connections may have been taken: hooks are read
+// without a lock from then on.
+func (h *Hub) registering() {
+	if h.taken.Load() || h.state.Load() != stateNew {
+		panic("channels: hooks are registered before the first connection and before Run")
+	}
+}
+
+// OnConnecting registers a gate: it is asked before a client is let in, and may
+// refuse it. Gates are asked in order of registration; the first error counts.
+// authz.ErrUnavailable, and whatever else is not an answer (an error of another
+// kind, a panic, no answer in time), holds the upgrade and asks again, and in the
+// end the client is told to come back later (503). A *CloseError closes with its
+// code; authz.ErrUnauthenticated and authz.ErrDenied close with 4009, after which
+// pusher-js does not come back.
+func (h *Hub) OnConnecting(f func(ctx context.Context, r *ConnectRequest) (Welcome, error)) {
+	h.registering()
+	h.hooks.connecting = append(h.hooks.connecting, f)
+}
+
+// OnConnected registers an observer of connections that were let in. Observers
+// are told in order for one connection, after the fact, and can change nothing:
+// one that is slow or panics delays later ones of that connection only. What is
+// too much for their queue is not told, and counted.
+func (h *Hub) OnConnected(f func(ctx context.Context, s *Socket)) {
+	h.registering()
+	h.hooks.connected = append(h.hooks.connected, f)
+}
+
+// OnDisconnected registers an observer of connections that have ended. It is not
+// told when the process dies: do not release what matters in it alone.
+func (h *Hub) OnDisconnected(f func(ctx context.Context, s *Socket, why End)) {
+	h.registering()
+	h.hooks.disconnected = append(h.hooks.disconnected, f)
+}
+
+// OnAuthenticated registers an observer of connections that have come to speak
+// for a user, whichever way: once for each connection.
+func (h *Hub) OnAuthenticated(f func(ctx context.Context, s *Socket, by AuthKind)) {
+	h.registering()
+	h.hooks.authenticated = append(h.hooks.authenticated, f)
+}
+
+// OnAuthFailed registers an observer of what was refused for want of permission.
+func (h *Hub) OnAuthFailed(f func(ctx context.Context, a AuthFailure)) {
+	h.registering()
+	h.hooks.authFailed = append(h.hooks.authFailed, f)
+}
+
+// OnError registers an observer of messages that were answered with an error.
+func (h *Hub) OnError(f func(ctx context.Context, s *Socket, err error)) {
+	h.registering()
+	h.hooks.failed = append(h.hooks.failed, f)
+}
+
+// OnMessage registers an observer of client events (with their channel) and
+// custom messages (without), after they have been carried out.
+func (h *Hub) OnMessage(f func(ctx context.Context, s *Socket, channel string, e Event)) {
+	h.registering()
+	h.hooks.messaged = append(h.hooks.messaged, f)
+}
+
+// OnJoined registers an observer of subscriptions that have succeeded, on
+// channels that the pattern matches (authz.ParsePattern).
+func (h *Hub) OnJoined(pattern string, f func(ctx context.Context, sub *Subscription)) {
+	add(h, &h.hooks.joined, pattern, f)
+}
+
+// OnUnsubscribed registers an observer of subscriptions that have ended.
+func (h *Hub) OnUnsubscribed(pattern string, f func(ctx context.Context, sub *Subscription, why End)) {
+	add(h, &h.hooks.unsubscribed, pattern, f)
+}
+
+// OnOccupied registers an observer of channels that have got their first
+// subscriber on this node.
+func (h *Hub) OnOccupied(pattern string, f func(ctx context.Context, p Place)) {
+	add(h, &h.hooks.occupied, pattern, f)
+}
+
+// OnVacated registers an observer of channels that have lost their last
+// subscriber on this node.
+func (h *Hub) OnVacated(pattern string, f func(ctx context.Context, p Place)) {
+	add(h, &h.hooks.vacated, pattern, f)
+}
+
+// OnMemberAdded registers an observer of users whose first socket has come to a
+// presence channel that this node has a subscription on.
+func (h *Hub) OnMemberAdded(pattern string, f func(ctx context.Context, p Place, m protocol.Member)) {
+	add(h, &h.hooks.memberAdded, pattern, f)
+}
+
+// OnMemberRemoved registers an observer of users whose last socket has gone from
+// a presence channel that this node has a subscription on.
+func (h *Hub) OnMemberRemoved(pattern string, f func(ctx context.Context, p Place, userID string)) {
+	add(h, &h.hooks.memberRemoved, pattern, f)
+}
