@@ -28,8 +28,9 @@ type Calls struct {
 // Stuck returns how many calls have outstayed their time and have not returned yet.
 func (c *Calls) Stuck() int { return int(c.stuck.Load()) }
 
-// Do calls f and returns its error. An error that does not come from f is ErrUnavailable, wrapped. f runs on a goroutine
-// of its own: after such an error it may still run, so what it writes to is read only if Do returned f's own error.
+// Do calls f and returns its error. An error that does not come from f is ErrUnavailable, wrapped: also where f returns
+// nil when its time is over, since it may have noticed that and given up. f runs on a goroutine of its own: after such an
+// error it may still run, so what it writes to is read only if Do returned f's own error.
 func (c *Calls) Do(ctx context.Context, f func(context.Context) error) error {
 	if c.stuck.Load() >= maxStuck {
 		return fmt.Errorf("%w: %d calls have not returned in time, and no more are made", ErrUnavailable, maxStuck)
@@ -55,7 +56,7 @@ func (c *Calls) Do(ctx context.Context, f func(context.Context) error) error {
 	}()
 	select {
 	case err := <-done:
-		return err
+		return inTime(ctx, err)
 	case <-ctx.Done():
 	}
 	c.stuck.Add(1)
@@ -64,8 +65,16 @@ func (c *Calls) Do(ctx context.Context, f func(context.Context) error) error {
 	}
 	select {
 	case err := <-done:
-		return err
+		return inTime(ctx, err)
 	default:
+		return inTime(ctx, nil)
+	}
+}
+
+// inTime returns err, and no nil that comes too late.
+func inTime(ctx context.Context, err error) error {
+	if err == nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 	}
+	return err
 }
