@@ -1,5 +1,6 @@
 // Package authz answers "who is this, and may they?" for everything that is signed with an app's secret. It knows
-// nothing of sockets or HTTP handlers: texts and values in, yes or a documented no out.
+// nothing of sockets: texts and values in, yes or a documented no out. The one thing in it that speaks HTTP is the
+// [Endpoint], which pusher-js asks before it subscribes or signs in.
 //
 // Every signature is HMAC-SHA256(secret, string to sign) in lower-case hex. What is signed depends on the use, and every
 // string to sign is built in one file, signature.go:
