@@ -25,6 +25,12 @@
 //	503  what the text names did not get the event; a retry may deliver twice.
 //	     Without Retry-After the event is out and only info is missing.
 //
+// What clients ask before they subscribe or sign in, where Config.Auth has an
+// [authz.Endpoint] for their app, which says how it answers:
+//
+//	POST /pusher/auth                        may this socket subscribe?
+//	POST /pusher/user-auth                   who signs in with this socket?
+//
 // Open to everybody are / /up /live /healthz (alive), /up/{id} (does this app
 // exist?), /ready /readyz /accept-traffic (ready to serve; 503 while not), the
 // paths that probes written for other servers ask for. Websocket upgrades, at

@@ -27,6 +27,9 @@ type Config struct {
 	Websocket http.Handler
 	// Demo gets what is asked below /demo/. Nil: there is no demo.
 	Demo http.Handler
+	// Auth are the auth endpoints of apps whose clients ask Hark what they may
+	// subscribe to. Nil: their own backends sign.
+	Auth []AuthRoute
 	// Logger gets what should not happen; nil: nothing is logged.
 	Logger *slog.Logger
 	// Now is the time that signatures are checked against; nil: time.Now.
@@ -40,7 +43,7 @@ type Handler struct {
 	engine *gin.Engine
 }
 
-// New returns a Handler that serves hub.
+// New returns a Handler that serves hub. It panics if paths of c.Auth clash.
 func New(hub *channels.Hub, c Config) *Handler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -127,6 +130,7 @@ func (h *Handler) routes() {
 		e.Any("/demo/*path", gin.WrapH(h.config.Demo))
 		e.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "demo/") })
 	}
+	h.authRoutes()
 }
 
 // unescape decodes what a path names, once. gin would decode it as a query and
