@@ -41,6 +41,12 @@ var rows = []row{
 		why: "who may do what does not depend on how they are connected",
 	},
 	{
+		of:  "authz/rules",
+		may: []string{"hark/authz", "github.com/expr-lang/expr"},
+		not: []string{"testing"},
+		why: "policies as data; who writes policies in Go does not pay for a language of expressions",
+	},
+	{
 		of:  "presence",
 		may: []string{"hark/protocol"},
 		why: "who is here is a plain value, whoever counts: memory or another store",
@@ -105,7 +111,7 @@ var rows = []row{
 		of: "cmd/...",
 		may: []string{
 			"hark/cmd/hark/internal/...",
-			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/ws", "hark/httpapi", "hark/httpapi/demo",
+			"hark/protocol", "hark/authz", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws", "hark/httpapi", "hark/httpapi/demo",
 			"hark/conformance", "hark/conformance/local",
 			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
