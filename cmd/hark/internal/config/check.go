@@ -15,13 +15,13 @@ import (
 
 const loopback = "127.0.0.1"
 
-// rules are the checks of the validate tags that are Hark's own.
-var rules = newRules()
+// validate knows the validate tags, Hark's own among them.
+var validate = newValidate()
 
 // namePattern is what may be part of a URL's path as it is. A colon would end a key in an auth.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9._~=@,;-]+$`)
 
-func newRules() *validator.Validate {
+func newValidate() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(keyOf)
 	for tag, valid := range map[string]func(reflect.Value) bool{
@@ -48,30 +48,45 @@ func isHostPort(s string) bool {
 func (l *loader) check() {
 	l.config.PathPrefix = strings.TrimRight(l.config.PathPrefix, "/")
 	l.config.Sources.Listen = l.at["listen"]
-	if wrong, ok := errors.AsType[validator.ValidationErrors](rules.Struct(l.config)); ok {
+	l.defaultAuth()
+	if wrong, ok := errors.AsType[validator.ValidationErrors](validate.Struct(l.config)); ok {
 		for _, field := range wrong {
 			l.broken(field)
 		}
 	}
 	l.checkUnique()
+	for i := range l.config.Apps {
+		l.checkAccess(i)
+		l.checkPolicies(i)
+	}
+	l.checkAuthPaths()
 	if l.options.Dev && isHostPort(l.config.Listen) {
 		l.checkLoopback()
 	}
 }
 
-// broken says which rule a value breaks. Where a value was given that is no text, like a missing one, the place is that
-// of the nearest thing around it.
+// broken says which rule a value breaks.
 func (l *loader) broken(field validator.FieldError) {
 	_, path, _ := strings.Cut(field.Namespace(), ".")
-	around := path
-	for l.at[around] == "" && around != "" {
-		around = around[:max(0, strings.LastIndexAny(around, ".["))]
-	}
-	at := l.at[around]
-	if around == path && l.already(at) {
+	l.wrong(path, "%s", explain(field))
+}
+
+// wrong says what is wrong with the value at path: the text goes on where the path has been said. Where a value was given
+// that is no text, like a missing one, the place is that of the nearest thing around it.
+func (l *loader) wrong(path, format string, args ...any) {
+	at := l.around(path)
+	if l.at[path] != "" && l.already(at) {
 		return // it could not be read, and so it has not been set
 	}
-	l.problem(at, "%s %s", path, explain(field))
+	l.problem(at, "%s %s", path, fmt.Sprintf(format, args...))
+}
+
+// around returns the place of the value at path, or of the nearest thing around it.
+func (l *loader) around(path string) string {
+	for l.at[path] == "" && path != "" {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return l.at[path]
 }
 
 // already reports whether something is known to be wrong there.

@@ -66,6 +66,25 @@ type App struct {
 	AuthorizeWithin time.Duration `yaml:"authorize_within" validate:"min=0"`
 	// Disabled refuses all connections and requests; default false.
 	Disabled bool `yaml:"disabled"`
+
+	// AllowedOrigins are the origins whose pages may open a websocket, like https://app.example; default all, and only
+	// pages of the server's own host where a cookie says who somebody is.
+	AllowedOrigins []string `yaml:"allowed_origins"`
+	// JWT says who somebody is by a token that they bring along; default nobody can.
+	JWT *JWT `yaml:"jwt"`
+	// Callback is the application that is asked over HTTP; default none.
+	Callback *Callback `yaml:"callback"`
+	// RequireUser lets no guest connect; default false.
+	RequireUser bool `yaml:"require_user"`
+	// OnExpiry says what becomes of a connection whose identity has ended: "reconnect" sends it away, to come back with a
+	// new one; "guest" lets it stay as a guest. Default reconnect.
+	OnExpiry string `yaml:"on_expiry" validate:"omitempty,oneof=reconnect guest"`
+	// Policies say who may be on private and presence channels; the server then answers the auth requests of clients
+	// itself. Without the key, whoever has the app's secret decides, as with Pusher: the application's backend signs. With
+	// an empty list nobody may.
+	Policies []Policy `yaml:"policies" validate:"dive"`
+	// Auth is where clients send these requests. It goes with Policies only.
+	Auth Auth `yaml:"auth"`
 }
 
 // A Key is a key and the secret that signs for it.

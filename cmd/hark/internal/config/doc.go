@@ -11,6 +11,9 @@
 //	hark.yaml:3:1: unknown key "lisen" (did you mean "listen"?)
 //	HARK_DRAIN: want a duration like 30s, not "soon"
 //
-// A secret in the file may be written as ${VAR}, which any other text may be too, or as file:///path. No message and no
-// log line has one in it.
+// A secret in the file, or a public key, may be written as ${VAR}, which any other text may be too, or as file:///path. No
+// message and no log line has a secret in it.
+//
+// Who may be on which channel is part of the file, too: policies are rules or applications that are asked. They are
+// compiled while the file is checked, so that a server with a mistake in one does not start.
 package config

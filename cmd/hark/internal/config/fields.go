@@ -9,17 +9,17 @@ import (
 // fields are the keys that a struct has in the file.
 type fields struct {
 	names []string // in the order of the struct
-	index map[string]int
+	index map[string][]int
 }
 
 // fieldsOf returns the keys of a struct: the yaml tags, and where there is none the name in snake case, so that every
-// field of protocol.Limits has one.
+// field of protocol.Limits has one. The keys of an embedded struct stand among those of the one around it.
 func fieldsOf(t reflect.Type) fields {
-	f := fields{index: map[string]int{}}
-	for i := range t.NumField() {
-		if name := keyOf(t.Field(i)); name != "" {
+	f := fields{index: map[string][]int{}}
+	for _, field := range reflect.VisibleFields(t) {
+		if name := keyOf(field); name != "" && !field.Anonymous {
 			f.names = append(f.names, name)
-			f.index[name] = i
+			f.index[name] = field.Index
 		}
 	}
 	return f

@@ -67,6 +67,8 @@ func (b *binder) where(n *yaml.Node) string { return fmt.Sprintf("%s:%d:%d", b.f
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	secretType   = reflect.TypeFor[authz.Secret]()
+	pemType      = reflect.TypeFor[PEM]()
+	askedType    = reflect.TypeFor[Asked]()
 )
 
 // bind sets v, which stands at path, to what n says. v's type has no cycles, so that an alias inside of its own anchor
@@ -81,10 +83,12 @@ func (b *binder) bind(n *yaml.Node, v reflect.Value, path string) {
 		b.bindStruct(n, v, path)
 	case kind == reflect.Slice:
 		b.bindSlice(n, v, path)
-	case n.Kind != yaml.ScalarNode:
-		b.problem(b.at[path], "want %s, not %s", wanted(v), kindName(n))
 	case n.Tag == "!!null":
 		b.problem(b.at[path], "there is no value; write one or remove the line")
+	case kind == reflect.Pointer:
+		b.bindPointer(n, v, path)
+	case n.Kind != yaml.ScalarNode:
+		b.problem(b.at[path], "want %s, not %s", wanted(v), kindName(n))
 	default:
 		b.bindScalar(n, v, path)
 	}
@@ -116,12 +120,23 @@ func (b *binder) bindStruct(n *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		seen[key.Value] = key.Line
-		b.bind(value, v.Field(index), join(path, key.Value))
+		b.bind(value, v.FieldByIndex(index), join(path, key.Value))
 	}
 }
 
+// bindPointer sets v to a new value, which has its defaults until n says otherwise: what is not in the file stays nil.
+func (b *binder) bindPointer(n *yaml.Node, v reflect.Value, path string) {
+	v.Set(reflect.New(v.Type().Elem()))
+	if d, ok := v.Interface().(interface{ setDefaults() }); ok {
+		d.setDefaults()
+	}
+	b.bind(n, v.Elem(), path)
+}
+
+// bindSlice takes a key without a value for an empty list, which may mean something else than no key.
 func (b *binder) bindSlice(n *yaml.Node, v reflect.Value, path string) {
 	if n.Tag == "!!null" {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
@@ -136,8 +151,8 @@ func (b *binder) bindSlice(n *yaml.Node, v reflect.Value, path string) {
 
 func (b *binder) bindScalar(n *yaml.Node, v reflect.Value, path string) {
 	text, err := b.expand(n.Value)
-	if err == nil && v.Type() == secretType {
-		text, err = b.secretFile(text)
+	if err == nil && (v.Type() == secretType || v.Type() == pemType) {
+		text, err = b.textOfFile(text)
 	}
 	if err == nil {
 		err = setScalar(v, text, n.Tag)
@@ -174,7 +189,7 @@ func setScalar(v reflect.Value, text, tag string) error {
 			return fmt.Errorf("want %s, not %q", wanted(v), text)
 		}
 		v.SetBool(on)
-	case tag == "!!bool":
+	case tag == "!!bool" && v.Type() != askedType:
 		return errors.New("want text; put quotes around it if that is what it is")
 	default:
 		v.SetString(text) // an id of 1001 or 007 is those characters, not a number
@@ -204,15 +219,15 @@ func (b *binder) expand(text string) (string, error) {
 	}
 }
 
-// secretFile reads a secret that is given as file:///path, as container runtimes mount them.
-func (b *binder) secretFile(text string) (string, error) {
+// textOfFile reads what is given as file:///path, as container runtimes mount secrets.
+func (b *binder) textOfFile(text string) (string, error) {
 	name, ok := strings.CutPrefix(text, "file://")
 	if !ok {
 		return text, nil
 	}
 	content, err := b.options.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("the secret cannot be read: %w", err)
+		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
 	return strings.TrimSpace(string(content)), nil
 }
@@ -227,6 +242,8 @@ func wanted(v reflect.Value) string {
 		return "a number like 1.5"
 	case v.Kind() == reflect.Bool:
 		return "true or false"
+	case v.Type() == askedType:
+		return "true or a URL"
 	}
 	return "text"
 }
