@@ -17,7 +17,7 @@ const (
 	exitUsage        = 2 // called or configured wrongly
 	exitConnect      = 3 // no server to talk to
 	exitUnauthorized = 4 // the server does not know the app or the key
-	exitCheck        = 5 // what was expected did not happen
+	exitCheck        = 5 // what was expected did not happen, or somebody is not allowed what was asked about
 )
 
 // A codeError ends the process with a code of its own.
@@ -64,5 +64,5 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		return usagef("unknown command %q; did you mean %s?", name, strings.Join(near, " or "))
 	}
-	return usagef("unknown command %q; hark --help lists them", name)
+	return usagef("unknown command %q; %s --help lists them", name, cmd.CommandPath())
 }

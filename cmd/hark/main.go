@@ -58,6 +58,7 @@ func root() *cobra.Command {
 		subscribeCommand(),
 		channelsCommand(),
 		usersCommand(),
+		policyCommand(),
 		healthCommand(),
 		conformanceCommand(),
 		benchCommand(),
