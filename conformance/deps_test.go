@@ -79,6 +79,12 @@ var rows = []row{
 		why: "a page and an auth endpoint, as any application would write them: they need no hub",
 	},
 	{
+		of:  "httpapi/callback",
+		may: []string{"hark/protocol", "hark/authz", "github.com/go-json-experiment/json"},
+		not: []string{"github.com/gin-gonic/gin", "hark/channels"},
+		why: "it asks an application what policies and hooks would answer: it serves nothing, and whoever registers it knows the hub",
+	},
+	{
 		of: "httpapi",
 		may: []string{
 			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/ws",
