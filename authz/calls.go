@@ -4,77 +4,162 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 const (
 	// HookTimeout is how long one call of the application's code may take, where nothing else is said.
 	HookTimeout = 3 * time.Second
-	// maxStuck is how many calls may be under way that have outstayed their time. One more is not made.
+	// maxCalls is how many calls may be under way, late ones included. More wait, which counts against their time.
+	maxCalls = 1024
+	// maxStuck is how many calls may be late: past their time, and still under way. From then on no more are made.
 	maxStuck = 64
+	// maxStuckParty is the same for the calls of one party, so that it takes many of them to stop the others.
+	maxStuckParty = 8
 )
 
 // Calls calls what an application wrote, so that it can hurt nobody else: a call ends when its time is over whether the
-// callee has returned or not, a panic is an error, and callees that never return are counted and bounded. The zero Calls
-// is ready. It may be used concurrently, and is not copied.
+// callee has returned or not, a panic is an error, and callees are bounded in number, those that never return above all.
+// The zero Calls is ready. It may be used concurrently, and is not copied.
 type Calls struct {
 	// Timeout bounds one call; 0: HookTimeout.
 	Timeout time.Duration
 
-	stuck atomic.Int64
+	once  sync.Once
+	slots chan struct{} // holds one for each call under way
+
+	mu    sync.Mutex
+	stuck int            // Guarded by mu. How many calls are late
+	of    map[string]int // Guarded by mu. How many of them are one party's; none is 0
+}
+
+// An ongoing call, or one that has just ended.
+type ongoing struct {
+	party string
+	done  chan error // has room for what f returns
+	late  bool       // Guarded by Calls.mu, as returned is
+	// returned is set before done is sent to.
+	returned bool
 }
 
 // Stuck returns how many calls have outstayed their time and have not returned yet.
-func (c *Calls) Stuck() int { return int(c.stuck.Load()) }
+func (c *Calls) Stuck() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stuck
+}
 
-// Do calls f and returns its error. An error that does not come from f is ErrUnavailable, wrapped: also where f returns
-// nil when its time is over, since it may have noticed that and given up. f runs on a goroutine of its own: after such an
-// error it may still run, so what it writes to is read only if Do returned f's own error.
+// Do calls f and returns its error, as it is. An error that does not come from f is ErrUnavailable, wrapped: f panicked,
+// the time or ctx was over, too many calls are stuck. A nil that f returns when its time is over is no nil, since it may
+// have noticed that and given up. f runs on a goroutine of its own: after such an error it may still run, so what it writes
+// to is read only if Do returned f's own error.
 func (c *Calls) Do(ctx context.Context, f func(context.Context) error) error {
-	if c.stuck.Load() >= maxStuck {
-		return fmt.Errorf("%w: %d calls have not returned in time, and no more are made", ErrUnavailable, maxStuck)
-	}
+	return c.DoFor(ctx, "", f)
+}
+
+// DoFor is Do on behalf of a party, a user or a socket: if the calls for one party get stuck, it is refused before others
+// are. "" stands for no party in particular.
+func (c *Calls) DoFor(ctx context.Context, party string, f func(context.Context) error) error {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	return c.start(ctx, party, f)()
+}
+
+func (c *Calls) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = HookTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: no answer within %v", ErrUnavailable, timeout))
-	defer cancel()
-	done := make(chan error, 1)
-	var late atomic.Bool // one of the two sets it first: the caller who gives up, or the callee who returns
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
+}
+
+// start begins a call, which ends with ctx, and returns what waits for its end. That has to be called.
+func (c *Calls) start(ctx context.Context, party string, f func(context.Context) error) (wait func() error) {
+	if err := c.admit(ctx, party); err != nil {
+		return func() error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+	}
+	call := &ongoing{party: party, done: make(chan error, 1)}
 	go func() {
+		err := fmt.Errorf("%w: the call ended its goroutine", ErrUnavailable) // runtime.Goexit
 		defer func() {
 			if v := recover(); v != nil {
-				done <- fmt.Errorf("%w: panic: %v\n%s", ErrUnavailable, v, debug.Stack())
+				err = panicked(v)
 			}
-			if late.Swap(true) {
-				c.stuck.Add(-1)
-			}
+			c.end(call)
+			call.done <- err
 		}()
-		done <- f(ctx)
+		if err = f(ctx); err == nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
 	}()
-	select {
-	case err := <-done:
-		return inTime(ctx, err)
-	case <-ctx.Done():
-	}
-	c.stuck.Add(1)
-	if late.Swap(true) { // it has returned meanwhile
-		c.stuck.Add(-1)
-	}
-	select {
-	case err := <-done:
-		return inTime(ctx, err)
-	default:
-		return inTime(ctx, nil)
+	return func() error {
+		select {
+		case err := <-call.done:
+			return err
+		case <-ctx.Done():
+		}
+		if c.giveUp(call) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
+		return <-call.done // it has just returned
 	}
 }
 
-// inTime returns err, and no nil that comes too late.
-func inTime(ctx context.Context, err error) error {
-	if err == nil && ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+// panicked returns the error of a call that panicked with v. The deferred function that recovered calls it.
+func panicked(v any) error { return fmt.Errorf("%w: panic: %v\n%s", ErrUnavailable, v, debug.Stack()) }
+
+// admit takes a slot, or says why there is none.
+func (c *Calls) admit(ctx context.Context, party string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return err
+	c.mu.Lock()
+	stuck, mine := c.stuck, c.of[party]
+	c.mu.Unlock()
+	switch {
+	case stuck >= maxStuck:
+		return fmt.Errorf("%d calls have not returned in time, and no more are made", stuck)
+	case party != "" && mine >= maxStuckParty:
+		return fmt.Errorf("%d calls for %s have not returned in time, and no more are made for it", mine, party)
+	}
+	c.once.Do(func() { c.slots = make(chan struct{}, maxCalls) })
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d calls are under way, and no other could begin: %w", maxCalls, context.Cause(ctx))
+	}
+}
+
+// giveUp counts the call as stuck, or returns false because it has returned.
+func (c *Calls) giveUp(call *ongoing) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if call.returned {
+		return false
+	}
+	call.late = true
+	c.stuck++
+	if c.of == nil {
+		c.of = make(map[string]int)
+	}
+	c.of[call.party]++
+	return true
+}
+
+// end gives back what a call that returns has taken.
+func (c *Calls) end(call *ongoing) {
+	<-c.slots
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	call.returned = true
+	if !call.late {
+		return
+	}
+	c.stuck--
+	c.of[call.party]--
+	if c.of[call.party] == 0 {
+		delete(c.of, call.party)
+	}
 }

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,78 @@ import (
 	"hark/authz"
 	"hark/protocol"
 )
+
+// Three policies: everybody has a channel of their own, documents are for everybody who is signed in, and salaries for some.
+func ExampleRegistry() {
+	policies := authz.NewRegistry()
+	policies.Handle("private-user={id}", authz.Owner("id"))
+	policies.Handle("private-doc.{type}.{name...}", authz.SignedIn())
+	policies.Handle("private-doc.salary.{name...}", authz.RoleIn("hr"))
+
+	ada := authz.Identity{ID: "ada", Roles: []string{"editor"}}
+	for _, channel := range []string{
+		"private-user=ada",
+		"private-user=eve",
+		"private-doc." + protocol.EscapeSegment("Sales Order") + "." + protocol.EscapeSegment("SO/1"),
+		"private-doc.salary.eve",
+		"private-nosuch",
+	} {
+		_, err := policies.Decide(context.Background(), authz.Request{Channel: channel, Identity: ada})
+		switch {
+		case err == nil:
+			fmt.Println(channel, "yes")
+		case errors.Is(err, authz.ErrDenied):
+			fmt.Println(channel, "no")
+		case errors.Is(err, authz.ErrUnavailable):
+			fmt.Println(channel, "ask again")
+		}
+	}
+	// Output:
+	// private-user=ada yes
+	// private-user=eve no
+	// private-doc.Sales;20Order.SO;2F1 yes
+	// private-doc.salary.eve no
+	// private-nosuch no
+}
+
+// A policy of one's own says what others see of a member, and how long the answer is good for.
+func ExampleRegistry_Decide() {
+	policies := authz.NewRegistry()
+	policies.HandleFunc("presence-room.{room}", func(ctx context.Context, r authz.Request) (authz.Decision, error) {
+		if r.Captures["room"] != "Mission Control" { // look it up, and return the error if that fails
+			return authz.Deny("no member of the room"), nil
+		}
+		seat := map[string]string{"seat": "CAPCOM"}
+		return authz.Allow().WithInfo(seat).For(15 * time.Minute), nil
+	})
+
+	grant, err := policies.Decide(context.Background(), authz.Request{
+		Channel:  "presence-room.Mission;20Control",
+		Identity: authz.Identity{ID: "ada"},
+	})
+	fmt.Println(grant.Identity.ID, string(grant.Info), grant.TTL, err)
+	// Output: ada {"seat":"CAPCOM"} 15m0s <nil>
+}
+
+// What each policy said, for somebody who wonders why.
+func ExampleRegistry_Explain() {
+	policies := authz.NewRegistry()
+	policies.Handle("private-doc.{type}.{name...}", authz.SignedIn())
+	policies.Handle("private-doc.salary.{name...}", authz.RoleIn("hr"))
+
+	why := policies.Explain(context.Background(), authz.Request{
+		Channel:  "private-doc.salary.eve",
+		Identity: authz.Identity{ID: "ada"},
+	})
+	for _, rule := range why.Rules {
+		fmt.Println(rule.Pattern, rule.Decision)
+	}
+	fmt.Println(why.Err)
+	// Output:
+	// private-doc.{type}.{name...} allow
+	// private-doc.salary.{name...} deny: has none of the roles hr
+	// authz: denied: policy private-doc.salary.{name...}: has none of the roles hr
+}
 
 // An auth endpoint signs what a socket may subscribe to; the server checks it when the subscribe comes.
 func ExampleVerifier_VerifyChannel() {

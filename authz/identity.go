@@ -2,7 +2,7 @@ package authz
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -15,23 +15,23 @@ import (
 // An Identity is who a connection, or one HTTP request, speaks for. The zero Identity is a guest. It is a plain value:
 // nobody modifies what its slices and its map hold.
 //
-// Its JSON is what applications answer callbacks with:
+// Its JSON is what applications answer callbacks with, each part optional:
 //
 //	{"id":"7","tenant":"acme","info":{"name":"Ada"},"roles":["editor"],"attrs":{"plan":"pro"},"expires_at":1790000000}
 type Identity struct {
 	// ID is the application's user id, unique within the app. Members of presence channels have it, and events to a
 	// user name it. "": a guest.
-	ID string `json:"id,omitzero"`
+	ID string
 	// Tenant is for policies and selectors, where one app serves several tenants. The ID alone says who it is, so such
 	// an app qualifies its ids.
-	Tenant string `json:"tenant,omitzero"`
+	Tenant string
 	// Info is public: the other members of a presence channel see it. The text of a JSON object; nil is {}.
-	Info jsontext.Value `json:"info,omitzero"`
+	Info jsontext.Value
 	// Roles and Attrs are private: policies and selectors read them, no client is ever sent them.
-	Roles []string          `json:"roles,omitzero"`
-	Attrs map[string]string `json:"attrs,omitzero"`
-	// ExpiresAt ends the identity; zero: it does not expire. Whole seconds in JSON.
-	ExpiresAt time.Time `json:"expires_at,omitzero,format:unix"`
+	Roles []string
+	Attrs map[string]string
+	// ExpiresAt ends the identity; zero: it does not expire. Whole seconds since 1970 in JSON.
+	ExpiresAt time.Time
 }
 
 // Guest reports whether nobody is signed in.
@@ -49,17 +49,6 @@ func (id Identity) Expired(now time.Time) bool {
 func (id Identity) Member() protocol.Member {
 	return protocol.Member{UserID: id.ID, UserInfo: id.Info}
 }
-
-var (
-	// ErrUnauthenticated: credentials came along, and they are wrong or have expired. That is no guest. The auth endpoint
-	// answers 401, a connection is closed with 4009.
-	ErrUnauthenticated = errors.New("authz: unauthenticated")
-	// ErrDenied: the answer is no. The auth endpoint answers 403, in the same words whether the channel exists or not.
-	ErrDenied = errors.New("authz: denied")
-	// ErrUnavailable: the question could not be answered; ask again. It is never yes, and never a guest. The auth
-	// endpoint answers 503.
-	ErrUnavailable = errors.New("authz: could not be asked, try again")
-)
 
 // An Authenticator says who makes a request: the upgrade to a websocket, or a call of the auth endpoint. It reads what
 // the application uses: a cookie, an Authorization header, a token in the path.
@@ -82,9 +71,12 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, r *http.Request) (I
 func RequireUser(a Authenticator) Authenticator {
 	return AuthenticatorFunc(func(ctx context.Context, r *http.Request) (Identity, error) {
 		id, err := a.Authenticate(ctx, r)
-		if err == nil && id.Guest() {
-			err = ErrUnauthenticated
+		switch {
+		case err != nil:
+			return Identity{}, err
+		case id.Guest():
+			return Identity{}, fmt.Errorf("%w: nobody is signed in", ErrUnauthenticated)
 		}
-		return id, err
+		return id, nil
 	})
 }

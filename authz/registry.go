@@ -2,14 +2,14 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"sync/atomic"
 
 	"hark/protocol"
 )
 
-// A Registry holds the policies of an app. Register them before serving; from then on it may be used concurrently.
+// A Registry holds the policies of an app. Register them before it is asked for the first time; from then on it may be
+// used concurrently.
 //
 // Who may join a channel is decided in this order:
 //
@@ -20,9 +20,12 @@ import (
 //  5. a policy allows: yes;
 //  6. otherwise: no.
 //
-// All policies whose pattern matches are asked, at the same time and within the same [HookTimeout].
+// All policies whose pattern matches are asked, at the same time and within the same [HookTimeout]. So nothing depends on
+// the order in which they were registered. A policy that returns an error that is [ErrDenied] or [ErrUnauthenticated]
+// denies; of the two, the latter is what is answered.
 type Registry struct {
-	rules []rule
+	rules []rule // Static once asked is true
+	asked atomic.Bool
 	calls Calls
 }
 
@@ -36,7 +39,8 @@ type rule struct {
 func NewRegistry() *Registry { return new(Registry) }
 
 // Handle registers a policy for the channels that the pattern matches ([ParsePattern]). Any number of policies may have
-// the same pattern. It panics if the pattern is malformed or the policy nil.
+// the same pattern. It panics if the pattern is malformed, the policy is nil or needs a capture that the pattern does not
+// have, or the Registry has been asked already.
 func (g *Registry) Handle(pattern string, p Policy) {
 	parsed, err := ParsePattern(pattern)
 	if err != nil {
@@ -50,6 +54,9 @@ func (g *Registry) Handle(pattern string, p Policy) {
 			panic(err)
 		}
 	}
+	if g.asked.Load() {
+		panic(fmt.Sprintf("authz: the policy for %q comes too late: register policies before anybody is let in", pattern))
+	}
 	g.rules = append(g.rules, rule{parsed, p})
 }
 
@@ -58,23 +65,28 @@ type captureChecker interface{ checkCaptures(Pattern) error }
 
 // HandleFunc is Handle for a function.
 func (g *Registry) HandleFunc(pattern string, f func(ctx context.Context, r Request) (Decision, error)) {
+	if f == nil {
+		panic(fmt.Sprintf("authz: the policy for %q is nil", pattern))
+	}
 	g.Handle(pattern, PolicyFunc(f))
 }
 
+// Stuck returns how many policies have outstayed their time and have not returned yet. From 64 on nobody is let in until
+// one returns; somebody for whom 8 are stuck is not let in before.
+func (g *Registry) Stuck() int { return g.calls.Stuck() }
+
 // Decide answers r with yes, a Grant without its Moment, or with an error that is [ErrDenied], [ErrUnauthenticated] (a
-// policy found the credentials wrong) or [ErrUnavailable]; the error's text is for the log. Captures and Pattern of r are filled in for each policy.
+// policy found the credentials wrong) or [ErrUnavailable]; the error's text is for the log. Captures and Pattern of r are
+// filled in for each policy.
 func (g *Registry) Decide(ctx context.Context, r Request) (Grant, error) {
 	e := g.Explain(ctx, r)
-	if e.Err != nil {
-		return Grant{}, e.Err
-	}
-	return e.Grant, nil
+	return e.Grant, e.Err
 }
 
 // An Explanation is how a decision came about.
 type Explanation struct {
 	Rules []Answer // of the policies that were asked, in order of registration
-	Grant Grant    // what is granted, if Err is nil
+	Grant Grant    // what is granted; zero if Err is not nil
 	Err   error    // as Decide returns it, with the reason
 }
 
@@ -82,12 +94,13 @@ type Explanation struct {
 type Answer struct {
 	Pattern  string
 	Captures Captures
-	Decision Decision
-	Err      error // why it could not be asked; nil: it was
+	Decision Decision // no opinion if Err is not nil
+	Err      error    // why it could not be asked, or how it denied; nil: the Decision counts
 }
 
 // Explain is Decide, and says what each policy answered.
 func (g *Registry) Explain(ctx context.Context, r Request) Explanation {
+	g.asked.Store(true)
 	if r.Identity.Guest() && protocol.KindOf(r.Channel).IsPresence() {
 		return Explanation{Err: fmt.Errorf("%w: guests are on no presence channel", ErrDenied)}
 	}
@@ -98,87 +111,53 @@ func (g *Registry) Explain(ctx context.Context, r Request) Explanation {
 
 // ask asks every policy whose pattern matches.
 func (g *Registry) ask(ctx context.Context, r Request) []Answer {
+	ctx, cancel := g.calls.withTimeout(ctx)
+	defer cancel()
 	var answers []Answer
-	var policies []Policy
+	var waits []func() (Decision, error)
 	for _, rule := range g.rules {
 		if captures, ok := rule.pattern.Match(r.Channel); ok {
-			answers = append(answers, Answer{Pattern: rule.pattern.String(), Captures: captures})
-			policies = append(policies, rule.policy)
+			r.Captures, r.Pattern = captures, rule.pattern.String()
+			answers = append(answers, Answer{Pattern: r.Pattern, Captures: captures})
+			waits = append(waits, g.start(ctx, rule.policy, r))
 		}
 	}
-	done := make(chan struct{}, len(policies))
-	for i, p := range policies {
-		one := func() {
-			answers[i].Decision, answers[i].Err = g.askOne(ctx, p, r, answers[i])
-			done <- struct{}{}
-		}
-		if i == len(policies)-1 {
-			one()
-		} else {
-			go one()
-		}
-	}
-	for range policies {
-		<-done
+	for i, wait := range waits {
+		answers[i].Decision, answers[i].Err = wait()
 	}
 	return answers
 }
 
-func (g *Registry) askOne(ctx context.Context, p Policy, r Request, a Answer) (Decision, error) {
-	r.Captures, r.Pattern = a.Captures, a.Pattern
-	answered := make(chan Decision, 1) // a policy that is late writes to nobody
-	err := g.calls.Do(ctx, func(ctx context.Context) error {
-		d, err := p.Authorize(ctx, r)
-		if err == nil {
-			_, err = d.encodeInfo()
-		}
-		answered <- d
+// start begins to ask one policy.
+func (g *Registry) start(ctx context.Context, p Policy, r Request) (wait func() (Decision, error)) {
+	party := r.Identity.ID
+	if r.Identity.Guest() {
+		party = string(r.Socket)
+	}
+	answer := make(chan Decision, 1) // a policy that is late writes to nobody
+	end := g.calls.start(ctx, party, func(ctx context.Context) error {
+		d, err := authorize(ctx, p, r)
+		answer <- d
 		return err
 	})
-	if err != nil {
-		return Decision{}, err
-	}
-	return <-answered, nil
-}
-
-// conclude makes one decision of what the policies said.
-func conclude(r Request, answers []Answer) (Grant, error) {
-	var denied, unasked error
-	allowed := false
-	g := Grant{Identity: r.Identity, Info: r.Identity.Info}
-	for _, a := range answers {
-		switch {
-		case errors.Is(a.Err, ErrDenied), errors.Is(a.Err, ErrUnauthenticated):
-			denied = fmt.Errorf("policy %s: %w", a.Pattern, a.Err)
-		case a.Err != nil:
-			unasked = fmt.Errorf("%w: policy %s: %w", ErrUnavailable, a.Pattern, a.Err)
-		case a.Decision.Denied():
-			denied = fmt.Errorf("%w: policy %s: %s", ErrDenied, a.Pattern, a.Decision.reason)
-		case a.Decision.Allowed():
-			allowed = true
-			if info, _ := a.Decision.encodeInfo(); info != nil {
-				g.Info = info
-			}
-			g.TTL = shorter(g.TTL, a.Decision.ttl)
+	return func() (Decision, error) {
+		if err := end(); err != nil {
+			return Decision{}, err
 		}
+		return <-answer, nil
 	}
-	switch {
-	case unasked != nil:
-		return Grant{}, unasked
-	case denied != nil:
-		return Grant{}, denied
-	case allowed:
-		return g, nil
-	case len(answers) == 0:
-		return Grant{}, fmt.Errorf("%w: no policy is for %s", ErrDenied, r.Channel)
-	}
-	return Grant{}, fmt.Errorf("%w: no policy allows it", ErrDenied)
 }
 
-// shorter returns the shorter of two times to live, of which 0 is none.
-func shorter(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
+// authorize asks one policy, whose panic is an error.
+func authorize(ctx context.Context, p Policy, r Request) (d Decision, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			d, err = Decision{}, panicked(v)
+		}
+	}()
+	d, err = p.Authorize(ctx, r)
+	if err == nil {
+		err = d.err
 	}
-	return a
+	return d, err
 }
