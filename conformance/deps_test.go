@@ -47,6 +47,15 @@ var rows = []row{
 		why: "policies as data; who writes policies in Go does not pay for a language of expressions",
 	},
 	{
+		of: "authz/jwt",
+		may: []string{
+			"hark/protocol", "hark/authz", "github.com/go-json-experiment/json",
+			"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset",
+		},
+		not: []string{"github.com/gin-gonic/gin"},
+		why: "tokens are one way among many to say who one is: who has another does not pay for them, so authz itself knows none",
+	},
+	{
 		of:  "presence",
 		may: []string{"hark/protocol"},
 		why: "who is here is a plain value, whoever counts: memory or another store",
@@ -248,6 +257,7 @@ func TestViolations(t *testing.T) {
 			"hark/protocol":    {"strings", jsonv2, jsonv2 + "/jsontext"},
 			"hark/presence":    {"hark/protocol"},
 			"hark/authz":       {"crypto/hmac", "hark/protocol"},
+			"hark/authz/jwt":   {"hark/authz", "github.com/golang-jwt/jwt/v5"},
 			"hark/channels":    {"hark/authz", "hark/presence", "hark/protocol"},
 			"hark/channels/ws": {"hark/channels", "github.com/coder/websocket", "net/http"},
 			"hark/httpapi":     {gin, "hark/channels/ws", "net/http"},
@@ -265,6 +275,7 @@ func TestViolations(t *testing.T) {
 		{"hark/protocol", "golang.org/x/text", "hark/protocol imports golang.org/x/text;"},
 		{"hark/presence", "hark/channels", "hark/presence imports hark/channels;"},
 		{"hark/authz", "hark/channels", "hark/authz imports hark/channels;"},
+		{"hark/authz", "github.com/golang-jwt/jwt/v5", "hark/authz imports github.com/golang-jwt/jwt/v5;"},
 		{"hark/channels", "hark/channels/ws", "hark/channels imports hark/channels/ws;"},
 		{"hark/channels", "github.com/coder/websocket", "hark/channels imports github.com/coder/websocket;"},
 		{"hark/channels/ws", "hark/httpapi", "hark/channels/ws reaches " + gin + " by hark/channels/ws -> hark/httpapi -> " + gin},
