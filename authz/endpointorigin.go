@@ -2,12 +2,8 @@ package authz
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"unicode"
 
 	"hark/protocol"
 )
@@ -26,7 +22,7 @@ func trust(origins []string) (*http.CrossOriginProtection, error) {
 	foreign := http.NewCrossOriginProtection()
 	var wrong []error
 	for _, origin := range origins {
-		err := checkOrigin(origin)
+		err := CheckOrigin(origin)
 		if err == nil {
 			err = foreign.AddTrustedOrigin(origin)
 		}
@@ -36,20 +32,6 @@ func trust(origins []string) (*http.CrossOriginProtection, error) {
 	}
 	return foreign, errors.Join(wrong...)
 }
-
-// checkOrigin refuses what is not the very text that a browser would send.
-func checkOrigin(origin string) error {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.ContainsFunc(origin, notInOrigins) ||
-		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
-		return fmt.Errorf("authz: endpoint: the origin %q must be as browsers send it, like https://app.example or "+
-			"http://localhost:8080: lower-case ASCII, without a path, a default port or wildcards", origin)
-	}
-	return nil
-}
-
-// notInOrigins reports whether no browser sends r in an origin.
-func notInOrigins(r rune) bool { return r == '*' || 'A' <= r && r <= 'Z' || r > unicode.MaxASCII }
 
 // allowReading sets the headers that say who may read the answer, and for how long: nobody keeps it.
 func (e *Endpoint) allowReading(h http.Header, r *http.Request) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,32 +54,10 @@ func (e *Endpoint) authenticate(ctx context.Context, c call) (Identity, error) {
 		return Identity{}, err
 	}
 	id := <-said
-	if err := checkIdentity(id, e.config.Limits); err != nil {
+	if err := CheckIdentity(id, e.config.Limits); err != nil {
 		return Identity{}, err
 	}
 	return id, nil
-}
-
-// checkIdentity refuses an identity that no server would take for a user's, and one that has expired. An id is checked as
-// that of a user, not only as that of a member, because events to it go by a channel that has it in its name.
-func checkIdentity(id Identity, l protocol.Limits) error {
-	n := utf8.RuneCountInString(id.ID)
-	switch {
-	case id.Guest():
-		return nil
-	case id.Expired(time.Now()):
-		return fmt.Errorf("%w: expired at %v", ErrUnauthenticated, id.ExpiresAt)
-	case !protocol.CheckUserID(id.ID):
-		return fmt.Errorf("%w: the authenticator says that it is user %q: use only letters, digits and the characters _ - = @ , . ;",
-			ErrUnavailable, id.ID)
-	case n > l.UserID:
-		return fmt.Errorf("%w: the authenticator's id has %d characters and may have %d", ErrUnavailable, n, l.UserID)
-	case id.Info != nil && (!id.Info.IsValid() || id.Info.Kind() != '{'):
-		return fmt.Errorf("%w: the authenticator's info of user %s is not a JSON object", ErrUnavailable, id.ID)
-	case len(id.Info) > l.UserInfo:
-		return fmt.Errorf("%w: the authenticator's info of user %s has %d bytes and may have %d", ErrUnavailable, id.ID, len(id.Info), l.UserInfo)
-	}
-	return nil
 }
 
 // userData returns what a user signs in with, in text that a server takes, and the user_info in it.

@@ -4,7 +4,7 @@ import "fmt"
 
 // The types of a [Rejection]. pusher-js knows AuthError, the others are ours.
 const (
-	AuthError      = "AuthError"      // status 401: the signature, the key or what they cover is wrong
+	AuthError      = "AuthError"      // status 401: the signature, the key or what they cover is wrong; 403: not allowed
 	LimitReached   = "LimitReached"   // status 413: too many, or too big
 	InvalidChannel = "InvalidChannel" // status 400: no such name
 )
@@ -26,13 +26,17 @@ func (r *Rejection) Error() string { return r.Message }
 //	{"event":"pusher:error","data":{"code":null,"message":"…"}}
 //	{"event":"pusher:subscription_error","channel":"private-x","data":"{\"type\":\"AuthError\",\"error\":\"…\",\"status\":401}"}
 func (r *Rejection) Frames() []Frame {
+	return []Frame{(&Error{Message: r.Message}).Frame(), r.Event().Frame()}
+}
+
+// Event returns the pusher:subscription_error alone. It also tells a subscriber that its subscription has been ended.
+func (r *Rejection) Event() Event {
 	data := append([]byte(nil), `{"type":`...)
 	data = appendQuoted(data, validUTF8(r.Type))
 	data = append(data, `,"error":`...)
 	data = appendQuoted(data, validUTF8(r.Message))
 	data = fmt.Appendf(data, `,"status":%d}`, r.Status)
-	told := Event{Name: EventSubscriptionError, Channel: r.Channel, Data: string(data)}
-	return []Frame{(&Error{Message: r.Message}).Frame(), told.Frame()}
+	return Event{Name: EventSubscriptionError, Channel: r.Channel, Data: string(data)}
 }
 
 func authError(channel, message string) *Rejection {
@@ -78,6 +82,11 @@ func ChannelDataRequired(channel string) *Rejection {
 // NotThatUser refuses a channel of server-to-user events to all but the user it names.
 func NotThatUser(channel string) *Rejection {
 	return authError(channel, fmt.Sprintf("Not authorized to subscribe to %s: sign in as that user first", channel))
+}
+
+// NotAuthorized refuses a channel to someone who may not be on it. It says the same whether the channel exists or not.
+func NotAuthorized(channel string) *Rejection {
+	return &Rejection{Channel: channel, Type: AuthError, Status: 403, Message: "Not authorized to subscribe to " + channel}
 }
 
 // TooManyMembers refuses a further user on a presence channel; limit is in users.
