@@ -209,12 +209,12 @@ func (s *Socket) sendAll(batches []protocol.Batch) {
 	}
 }
 
-// slow counts that the connection was closed over frames that it did not take.
+// slow counts that the connection was closed over frames that it did not take. That
+// is answered once, and its End may be told before this is.
 func (s *Socket) slow(frames int) {
+	s.gone.Store(true)
 	s.hub.config.Counters.Dropped(DropSlow, frames)
-	if !s.gone.Swap(true) {
-		s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
-	}
+	s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
 }
 
 // fail tells the client what was wrong with what it sent.
