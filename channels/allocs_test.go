@@ -32,3 +32,16 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%.1f allocations a trigger with 1000 subscribers, want at most 4", allocs)
 	}
 }
+
+// Where the application has no say in who connects, to ask it costs nothing.
+func TestAskAllocatesNothing(t *testing.T) {
+	h := hubtest.Start(t, hubtest.Config())
+	r := hubtest.Request("")
+	if allocs := testing.AllocsPerRun(100, func() {
+		if err := h.Ask(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs > 0 {
+		t.Errorf("%.1f allocations, want none", allocs)
+	}
+}

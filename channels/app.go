@@ -17,13 +17,34 @@ type App struct {
 	hub         *Hub
 	config      AppConfig
 	verifier    *authz.Verifier
+	public      []authz.Pattern // of AppConfig.PublicAllow
+	personal    authz.Pattern   // of AppConfig.IdentityPattern
+	calls       authz.Calls     // of its Authenticator
 	connections atomic.Int64
+	moment      atomic.Uint64 // in the order of grants and revocations: how many of these there were
+	complained  atomic.Int64  // Hub.now when the log was told last that nobody can be let in; 0: never
 }
 
 func newApp(h *Hub, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
 	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
-	return &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys)}
+	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys)}
+	for _, pattern := range c.PublicAllow {
+		a.public = append(a.public, mustParse(pattern))
+	}
+	if c.IdentityPattern != "" {
+		a.personal = mustParse(c.IdentityPattern)
+	}
+	return a
+}
+
+// mustParse parses a pattern that Config.validate has let pass.
+func mustParse(pattern string) authz.Pattern {
+	p, err := authz.ParsePattern(pattern)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 // ID returns the app's id; never an alias.
@@ -151,14 +172,24 @@ func (a *App) Members(ctx context.Context, name string) ([]protocol.Member, erro
 	return a.hub.questions.Members(ctx, a.place(name))
 }
 
+// full refuses a connection that would be one too many; nil: it would not.
+func (a *App) full() *protocol.Error {
+	if a.config.AuthorizeWithin == 0 && a.connections.Load() >= int64(a.config.Limits.Connections) {
+		return overQuota()
+	}
+	return nil
+}
+
 // connect counts a connection in, unless that is one too many.
 func (a *App) connect() *protocol.Error {
 	if a.connections.Add(1) > int64(a.config.Limits.Connections) {
 		a.connections.Add(-1)
-		return &protocol.Error{Code: protocol.CloseOverQuota, Message: "Account over quota"}
+		return overQuota()
 	}
 	return nil
 }
+
+func overQuota() *protocol.Error { return protocol.NewError(protocol.CloseOverQuota) }
 
 var (
 	// errWouldWait answers a call that may not wait and would have to.

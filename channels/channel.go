@@ -175,15 +175,18 @@ func (c *Channel) succeededLocked() protocol.Frame {
 }
 
 // leave ends what join began. Frames that are in the list already still reach
-// the socket; nothing that is appended later does.
-func (c *Channel) leave(sub *Subscription, helped bool) {
+// the socket, and then the last one, unless it is zero; nothing that is appended
+// later does. It reports whether sub had joined: else the last frame does not
+// reach the socket.
+func (c *Channel) leave(sub *Subscription, last protocol.Frame, helped bool) (joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sub.joined.Swap(false) {
+	joined = sub.joined.Swap(false)
+	if joined {
 		f := c.feeds[sub.socket.flusher.index]
 		c.joined--
 		f.joined--
-		f.appendLocked(entry{kind: entryLeave, helped: helped, sub: sub})
+		f.appendLocked(entry{kind: entryLeave, helped: helped, sub: sub, frame: last})
 	} else {
 		c.waiting = slices.DeleteFunc(c.waiting, func(w waitingJoin) bool { return w.sub == sub })
 	}
@@ -193,6 +196,7 @@ func (c *Channel) leave(sub *Subscription, helped bool) {
 		c.opened, c.roster, c.succeeded = false, presence.Roster{}, protocol.Frame{}
 		c.changed = c.position
 	}
+	return joined
 }
 
 // drained reports whether nothing waits in the lists, or is being sent.

@@ -47,6 +47,14 @@ type Config struct {
 	// batches cost less, and come up to 20 ms later. 0: 2; 1: no
 	// pacing; at most 100.
 	Pacing float64
+	// HoldUpgrade is how long a connection is held before it is let in while the
+	// application, an Authenticator or a gate, cannot be asked; 0: 8 s, which
+	// clients wait for without a complaint, negative: not at all. See Hub.Ask.
+	HoldUpgrade time.Duration
+	// HeldUpgrades is how many connections may wait for the application's answer
+	// at one time; 0: 4096, each with a goroutine of the transport. One more is
+	// told to come back later, at once.
+	HeldUpgrades int
 }
 
 // AppConfig is one tenant.
@@ -83,15 +91,15 @@ type AppConfig struct {
 	// that to Hark, and clients ask an authz.Endpoint. Nil: the app's backend signs
 	// for whom it likes.
 	Policies *authz.Registry
-	// Origins are the origins whose pages may connect, as in "https://app.example".
-	// Nil: all, but where a cookie may be what identifies a connection only those of
-	// the server's own host.
+	// Origins are the origins whose pages may connect, as in "https://app.example",
+	// beside those of the server's own host. Nil: all, but where a cookie may be
+	// what identifies a connection only those of the server's own host.
 	Origins []string
 	// PublicAllow are the patterns of the public channels that there are; nil: all.
 	PublicAllow []string
 	// IdentityPattern is the pattern of a private channel that the app signs for
 	// one user alone, as in "private-user={id}": whoever is on it is that user. "":
-	// there is none.
+	// there is none. Apps with Policies do not need it.
 	IdentityPattern string
 	// GuestOnExpiry makes a connection whose identity has expired a guest's, and
 	// ends its private and presence subscriptions. Otherwise it is closed with
@@ -116,6 +124,8 @@ func (c Config) withDefaults() Config {
 	c.Flushers = orDefault(c.Flushers, runtime.GOMAXPROCS(0))
 	c.EntryList = orDefault(c.EntryList, 8<<20)
 	c.Pacing = orDefault(c.Pacing, 2)
+	c.HoldUpgrade = orDefault(c.HoldUpgrade, 8*time.Second)
+	c.HeldUpgrades = orDefault(c.HeldUpgrades, 4096)
 	return c
 }
 
@@ -133,8 +143,8 @@ func (c Config) validate() error {
 	if c.ActivityTimeout < time.Second {
 		bad("ActivityTimeout is %v; clients need at least 1s", c.ActivityTimeout)
 	}
-	if c.PongWait < 0 || c.BrokerTimeout < 0 || c.Flushers < 0 || c.EntryList < 0 {
-		bad("PongWait, BrokerTimeout, Flushers and EntryList may not be negative")
+	if c.PongWait < 0 || c.BrokerTimeout < 0 || c.Flushers < 0 || c.EntryList < 0 || c.HeldUpgrades < 0 {
+		bad("PongWait, BrokerTimeout, Flushers, EntryList and HeldUpgrades may not be negative")
 	}
 	if !(c.Pacing >= 1 && c.Pacing <= 100) {
 		bad("Pacing is %v; it must be from 1, which is none, to 100", c.Pacing)
@@ -146,6 +156,9 @@ func (c Config) validate() error {
 	for _, app := range c.Apps {
 		if app.CacheTTL < 0 || app.AuthorizeWithin < 0 {
 			bad("app %q has a negative CacheTTL or AuthorizeWithin", app.ID)
+		}
+		for _, err := range app.checkIdentities() {
+			bad("app %q: %w", app.ID, err)
 		}
 		for _, id := range append([]string{app.ID}, app.Aliases...) {
 			if id == "" {

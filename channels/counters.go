@@ -28,6 +28,12 @@ const (
 	// DropUnavailable: the broker did not take it in time; the one who sent it
 	// was told.
 	DropUnavailable DropReason = "broker_unavailable"
+	// DropUnasked: an upgrade was answered with 503, since the application could
+	// not be asked within Config.HoldUpgrade.
+	DropUnasked DropReason = "upgrade_unasked"
+	// DropHeld: an upgrade was answered with 503, since Config.HeldUpgrades waited
+	// for the application already.
+	DropHeld DropReason = "upgrades_held"
 )
 
 type noCounters struct{}

@@ -28,6 +28,28 @@
 // (Socket.enter, Channel.join), so that subscription_succeeded, a cached event,
 // and every event after it, leave in the order in which they happened.
 //
+// # Who is it, and may they?
+//
+// Whom a socket speaks for is known from the first of these that says it:
+//
+//	before the handshake   the app's Authenticator, then the gates    Hub.Ask (ask.go)
+//	pusher:signin          a signature, with what was granted         Socket.signin (user.go)
+//	a subscription         whom it was granted to, or signed for      Socket.claimed (identity.go)
+//
+// An app signs for its channels itself, or it has Policies and leaves it to Hark who
+// may be where. Then its auth endpoint keeps what it grants (App.Keep), and the
+// subscribe redeems that; without it the policies are asked in the channel's lane
+// (delegate.go). What was granted for a time, and identities, end by themselves
+// (expiry.go): the sweeper looks at each socket when its first thing is due. What is
+// taken back goes the way of an entry too (revoke.go), so that the client is told of
+// the end behind what it still gets.
+//
+// The application's code is called by authz.Calls and authz.Registry only: off the
+// goroutines that read and send, with a deadline, and under no lock. What is no
+// answer is asked again, before the handshake for Config.HoldUpgrade, about a
+// subscribe for as long as the client waits, and about a live subscription for a
+// minute.
+//
 // A user who is signed in, or watched, is a place too (user.go): being online,
 // going, and being thrown out are told in the broker's order like events.
 //
@@ -44,13 +66,16 @@
 //   - A client that reads too slowly is closed with 4100; it costs nobody else
 //     anything but its share of a pass.
 //   - An app's id is part of every key. Apps share nothing.
+//   - Nothing is private to whom nobody has said yes. An error, a panic and no answer
+//     in time are no yes; and a no that a client is told of is definite.
 //
 // # Who waits for whom
 //
 // Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
 // and absences when it is time, and the broker's Run; it returns when they have
 // ended, and with them the readers, drains and lanes that connections started
-// through Hub.Go.
+// through Hub.Go. A lane in which something could not be done rests: it has no
+// goroutine, and one watches over all that rests of a socket.
 //
 // Locks, in the order in which they are taken. Conn is called under flusher.turn
 // and no other, Broker and Questions under none, Counters under Channel.mu:

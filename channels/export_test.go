@@ -11,3 +11,29 @@ func (h *Hub) Held() int {
 	}
 	return n
 }
+
+// Revoke ends the socket's subscription on a channel, or the pending one.
+func (s *Socket) Revoke(channel string) {
+	if sub := s.anyOn(channel); sub != nil {
+		s.revoke(sub, End{By: Revoked})
+	}
+}
+
+// Recheck makes the policies be asked again about the socket's subscription.
+func (s *Socket) Recheck(channel string) {
+	if sub := s.anyOn(channel); sub != nil {
+		s.recheck(sub)
+	}
+}
+
+func (s *Socket) anyOn(channel string) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub := s.subs.find(channel); sub != nil {
+		return sub
+	}
+	if a := s.auth.Load(); a != nil {
+		return a.pending[channel]
+	}
+	return nil
+}

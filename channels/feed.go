@@ -58,7 +58,7 @@ const (
 	entryOnly                       // frame to sub alone
 	entryJoin                       // sub becomes a subscriber; frame to it alone
 	entryTerminate                  // close the sockets of those who are the user
-	entryLeave                      // sub is no subscriber any more
+	entryLeave                      // sub is no subscriber any more; frame to it alone
 )
 
 func (e *entry) bytes() int { return len(e.frame.Wire()) + entryOverhead }

@@ -26,14 +26,18 @@ func NewEvent(name string, v any) (Event, error) {
 
 // A Welcome is what a gate gives to a connection that it lets in.
 type Welcome struct {
-	// Identity, if not nil, takes the place of what the Authenticator said.
+	// Identity, if not nil, takes the place of what the Authenticator said; the zero
+	// Identity makes the client a guest.
 	Identity *authz.Identity
 	// Events are sent right after connection_established, without a channel:
 	// pusher-js hands them to pusher.bind.
 	Events []Event
 }
 
-// A CloseError makes a gate close the connection with a code of its choice.
+// A CloseError makes a gate close the connection with a code of its choice, which
+// says whether clients come back. It closes with 4100 in place of 42xx, with which
+// clients would come back without any pause, and with 4009 in place of what closes
+// nothing.
 type CloseError struct {
 	Code   protocol.CloseCode
 	Reason string // "": the code's own
@@ -144,7 +148,7 @@ func (h *Hub) registering() {
 }
 
 // OnConnecting registers a gate: it is asked before a client is let in, and may
-// refuse it. Gates are asked in order of registration; the first error counts.
+// refuse it. What the Authenticator has said is r.Identity. Gates are asked in order of registration; the first error counts.
 // authz.ErrUnavailable, and whatever else is not an answer (an error of another
 // kind, a panic, no answer in time), holds the upgrade and asks again, and in the
 // end the client is told to come back later (503). A *CloseError closes with its
@@ -172,7 +176,9 @@ func (h *Hub) OnDisconnected(f func(ctx context.Context, s *Socket, why End)) {
 }
 
 // OnAuthenticated registers an observer of connections that have come to speak
-// for a user, whichever way: once for each connection.
+// for a user, whichever way: once for each connection. It is told again only where
+// a connection that a subscription had identified signs in as another user, and
+// where one that had become a guest's is authenticated anew.
 func (h *Hub) OnAuthenticated(f func(ctx context.Context, s *Socket, by AuthKind)) {
 	h.registering()
 	h.hooks.authenticated = append(h.hooks.authenticated, f)

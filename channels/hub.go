@@ -30,6 +30,7 @@ type Hub struct {
 	hooks     hooks
 	calls     authz.Calls // of hooks
 
+	held   atomic.Int64 // connections that wait for the application's answer
 	state  atomic.Int32
 	taken  atomic.Bool           // a connection has been taken: hooks are static
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
@@ -215,6 +216,16 @@ func (h *Hub) deadline() time.Time { return time.Now().Add(h.config.BrokerTimeou
 // brokerContext bounds one call of the broker.
 func (h *Hub) brokerContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, h.config.BrokerTimeout, ErrUnavailable)
+}
+
+// ends reports whether the hub has begun to end.
+func (h *Hub) ends() bool {
+	select {
+	case <-h.ending:
+		return true
+	default:
+		return false
+	}
 }
 
 // now is the time since the hub was made, in nanoseconds; it never goes back.

@@ -13,16 +13,11 @@ const (
 	// lanesWaiting is how much more of one socket may wait its turn. Beyond it
 	// the socket is read no further.
 	lanesWaiting = 64
-
-	// retryFirst and retryMost are the pauses between attempts while the broker
-	// cannot be reached.
-	retryFirst = 50 * time.Millisecond
-	retryMost  = time.Second
 )
 
 // A task is one thing that a client asked for on a channel. An error means
-// that the broker could not be asked, or, with wait false, that it would have
-// to wait: it is run again.
+// that the broker, or the application, could not be asked, or, with wait false,
+// that it would have to wait: it is run again.
 type task func(ctx context.Context, wait bool) error
 
 // do runs t after what was asked for on the channel before: at once if nothing
@@ -58,28 +53,46 @@ func (s *Socket) atOnce(channel string, t task) *lanes {
 	return s.lanes
 }
 
+// hurry makes what rests on a channel be tried again at once: it has become
+// needless.
+func (s *Socket) hurry(channel string) {
+	s.doing.Lock()
+	l := s.lanes
+	s.doing.Unlock()
+	if l != nil {
+		l.hurry(channel)
+	}
+}
+
 // lanes are what waits of one socket: for each channel a queue, in the order
-// in which the client asked. Channels do not wait for each other.
+// in which the client asked. Channels do not wait for each other. What could not
+// be done rests, and holds up its channel alone: one goroutine watches over all
+// that rests of the socket.
 type lanes struct {
 	socket *Socket
+	sooner chan struct{} // of capacity 1, never closed: something rests for less long
 
 	mu   sync.Mutex
 	room sync.Cond // waiting has become less
 	// Guarded by mu.
-	queues  map[string]*lane // those with a task waiting or running
-	ready   []*lane          // those with a task waiting and none running
-	waiting int              // tasks
-	running int              // goroutines
+	queues   map[string]*lane // those with a task waiting, running or resting
+	ready    []*lane          // those whose first task may run
+	resting  []*lane          // those whose first task could not be done
+	watching bool             // there is a goroutine that watches over resting
+	waiting  int              // tasks that were not tried yet
+	running  int              // goroutines
 }
 
 // A lane is the queue of one channel.
 type lane struct {
 	channel string
-	tasks   []task
+	tasks   []task        // the first may be under way
+	pause   time.Duration // before the next attempt at the first; 0: there was none
+	due     time.Time     // when that is
 }
 
 func newLanes(s *Socket) *lanes {
-	l := &lanes{socket: s, queues: make(map[string]*lane)}
+	l := &lanes{socket: s, sooner: make(chan struct{}, 1), queues: make(map[string]*lane)}
 	l.room.L = &l.mu
 	return l
 }
@@ -99,7 +112,7 @@ func (l *lanes) await() {
 		return
 	}
 	l.socket.held.Store(true)
-	for l.waiting >= lanesWaiting && l.running > 0 {
+	for l.waiting >= lanesWaiting && (l.running > 0 || l.watching) {
 		l.room.Wait()
 	}
 	l.socket.Alive()
@@ -118,6 +131,11 @@ func (l *lanes) add(channel string, t task) {
 	}
 	q.tasks = append(q.tasks, t)
 	l.waiting++
+	l.startLocked()
+}
+
+// startLocked starts a goroutine if there is one to spare and something for it.
+func (l *lanes) startLocked() {
 	if l.running < lanesAtOnce && len(l.ready) > 0 && l.socket.hub.Go(l.run) {
 		l.running++
 	}
@@ -130,8 +148,7 @@ func (l *lanes) run() {
 		if q == nil {
 			return
 		}
-		l.socket.attempt(t)
-		l.done(q)
+		l.done(q, l.socket.attempt(t))
 	}
 }
 
@@ -144,16 +161,27 @@ func (l *lanes) next() (*lane, task) {
 	}
 	q := l.ready[0]
 	l.ready = l.ready[1:]
-	t := q.tasks[0]
-	q.tasks = q.tasks[1:]
-	l.waiting--
-	l.room.Signal()
-	return q, t
+	if q.pause == 0 {
+		l.waiting--
+		l.room.Signal()
+	}
+	return q, q.tasks[0]
 }
 
-func (l *lanes) done(q *lane) {
+// done notes what has become of a lane's first task.
+func (l *lanes) done(q *lane, done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !done && !l.socket.hub.ends() {
+		l.restLocked(q)
+		return
+	}
+	l.nextLocked(q)
+}
+
+// nextLocked ends a lane's first task.
+func (l *lanes) nextLocked(q *lane) {
+	q.tasks, q.pause = q.tasks[1:], 0
 	if len(q.tasks) > 0 {
 		l.ready = append(l.ready, q)
 		return
@@ -161,22 +189,9 @@ func (l *lanes) done(q *lane) {
 	delete(l.queues, q.channel)
 }
 
-// attempt runs t until it could be done, the connection has ended, or the hub
-// ends.
-func (s *Socket) attempt(t task) {
-	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		ctx, cancel := s.hub.brokerContext(context.Background())
-		err := t(ctx, true)
-		cancel()
-		if err == nil || s.gone.Load() {
-			return
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-s.hub.ending:
-			timer.Stop()
-			return
-		}
-	}
+// attempt runs t. It reports whether that was the last time.
+func (s *Socket) attempt(t task) bool {
+	ctx, cancel := s.hub.brokerContext(context.Background())
+	defer cancel()
+	return t(ctx, true) == nil || s.gone.Load()
 }

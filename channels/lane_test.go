@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,20 +205,20 @@ func TestLanesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, broker := startRemote(t, time.Second)
 		c := hubtest.Connect(t, h)
-		read := 0
+		var read atomic.Int64
 		go func() {
 			for i := range 200 {
 				c.Subscribe(fmt.Sprintf("channel-%d", i))
-				read++
+				read.Add(1)
 			}
 		}()
 		synctest.Wait()
-		if read < 64 || read > 80 {
-			t.Errorf("%d subscribes were read at once, want 8 under way and 64 waiting", read)
+		if n := read.Load(); n < 64 || n > 80 {
+			t.Errorf("%d subscribes were read at once, want 8 under way and 64 waiting", n)
 		}
-		// Reading no further must not look like silence of the client.
+		time.Sleep(5 * time.Second)
 		broker.setDown(true)
-		time.Sleep(200 * time.Second)
+		time.Sleep(20 * time.Second)
 		broker.setDown(false)
 		time.Sleep(60 * time.Second)
 		n := 0
@@ -228,6 +229,86 @@ func TestLanesAreBounded(t *testing.T) {
 		}
 		if n != 200 || broker.most > 8 {
 			t.Errorf("%d of 200 subscribes were answered, at most %d calls at once, want 8", n, broker.most)
+		}
+	})
+}
+
+// What rests between two attempts holds up nobody but its channel: whatever else the
+// client asks for is tried, however much rests.
+func TestRestingHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &picky{Memory: channels.NewMemory(), refuse: "down-"}
+		config := hubtest.Config()
+		config.Broker = struct { // not Local
+			channels.Broker
+			channels.Questions
+		}{broker, broker}
+		c := hubtest.Connect(t, hubtest.Start(t, config))
+		for i := range 100 {
+			c.Subscribe(fmt.Sprintf("down-%d", i))
+		}
+		time.Sleep(10 * time.Second)
+		c.Expect()
+		c.Subscribe("up")
+		c.Expect(succeeded("up"))
+		broker.allow()
+		time.Sleep(2 * time.Second)
+		if n := len(c.Take()); n != 100 {
+			t.Errorf("%d of 100 subscribes were answered once the broker could be asked", n)
+		}
+	})
+}
+
+// A picky broker cannot be asked about channels whose names begin with refuse.
+type picky struct {
+	*channels.Memory
+	mu     sync.Mutex
+	refuse string
+}
+
+func (p *picky) allow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = "none"
+}
+
+func (p *picky) Enter(ctx context.Context, place channels.Place, o ...channels.Occupant) (channels.Snapshot, error) {
+	p.mu.Lock()
+	refused := strings.HasPrefix(place.Channel, p.refuse)
+	p.mu.Unlock()
+	if refused {
+		return channels.Snapshot{}, channels.ErrUnavailable
+	}
+	return p.Memory.Enter(ctx, place, o...)
+}
+
+// A client that is read no further, because too much of what it has asked for
+// waits, is not silent.
+func TestHeldIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Millisecond)
+		broker.setDown(true)
+		c := hubtest.Connect(t, h)
+		var read atomic.Int64
+		go func() {
+			for range 100 {
+				c.Subscribe("x")
+				c.Unsubscribe("x")
+				read.Add(1)
+			}
+			c.Subscribe("x")
+		}()
+		time.Sleep(200 * time.Second)
+		if n := read.Load(); n > 40 {
+			t.Errorf("%d pairs were read, want as many as 64 waiting tasks are", n)
+		}
+		broker.setDown(false)
+		time.Sleep(10 * time.Second)
+		if code, _ := c.Closed(); code != 0 {
+			t.Fatalf("closed with %d", code)
+		}
+		if got := c.Take(); len(got) == 0 || got[len(got)-1] != succeeded("x") {
+			t.Errorf("got %q at last", got)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"hark/authz"
 	"hark/protocol"
 )
 
@@ -77,16 +78,39 @@ func (s *Socket) subscribe(m protocol.Message) error {
 	}
 	occupant, err := s.check(request)
 	if err != nil {
+		if refused, ok := errors.AsType[*protocol.Rejection](err); ok && refused.Type == protocol.AuthError {
+			s.tellRefused(request.Channel, s.Identity(), err)
+		}
 		return err
 	}
-	c := s.hub.channels.hold(s.app.place(request.Channel), s.hub.newChannel)
-	occupant.Counted = c.counted
-	sub := &Subscription{socket: s, channel: c, occupant: occupant}
+	if s.app.config.Policies != nil && protocol.KindOf(request.Channel).NeedsAuth() {
+		return s.subscribeGranted(request.Channel, occupant)
+	}
+	sub := &Subscription{socket: s, occupant: occupant}
+	s.noteSigned(sub, request)
+	return s.enrol(sub, request.Channel, s.Identity(), 0)
+}
+
+// enrol makes sub one of the socket's, on the channel, and begins to enter it. It
+// is refused if the identity's permission was taken back since a moment.
+func (s *Socket) enrol(sub *Subscription, channel string, id authz.Identity, moment uint64) error {
+	s.hold(sub, channel)
 	s.mu.Lock()
 	s.subs.add(sub)
 	s.mu.Unlock()
-	s.do(request.Channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
+	// Whoever takes it back notes that before it looks at the subscriptions.
+	if sub.channel.kind.NeedsAuth() && s.revokedSince(channel, id, moment) {
+		s.forget(sub)
+		return s.refuse(channel, id, errRevoked)
+	}
+	s.do(channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
 	return nil
+}
+
+// hold gives sub its channel.
+func (s *Socket) hold(sub *Subscription, channel string) {
+	sub.channel = s.hub.channels.hold(s.app.place(channel), s.hub.newChannel)
+	sub.occupant.Counted = sub.channel.counted
 }
 
 // check decides whether the client may subscribe, and as whom. The order of
@@ -94,7 +118,7 @@ func (s *Socket) subscribe(m protocol.Message) error {
 func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	limits := s.app.config.Limits
 	s.mu.Lock()
-	n, existing := s.subs.len(), s.subs.find(r.Channel) != nil
+	n, existing := s.askedForLocked(r.Channel)
 	s.mu.Unlock()
 	if n >= limits.Channels && !existing {
 		return Occupant{}, protocol.TooManyChannels(r.Channel, limits.Channels)
@@ -115,6 +139,9 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 		return o, nil
 	}
 	if !kind.NeedsAuth() {
+		if !s.app.hasPublic(r.Channel) {
+			return o, protocol.NotAuthorized(r.Channel)
+		}
 		return o, nil
 	}
 	if err := s.app.verifier.VerifyChannel(s.id, r); err != nil {
@@ -125,6 +152,9 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 	}
 	o.MaxMembers = limits.Members
 	if !r.HasChannelData {
+		if s.app.config.Policies != nil {
+			return o, nil // it becomes whoever it is granted to
+		}
 		if session == nil {
 			return o, protocol.ChannelDataRequired(r.Channel)
 		}
@@ -143,7 +173,7 @@ func (s *Socket) check(r protocol.Subscribe) (Occupant, error) {
 // enter puts the subscription on its channel. An error says that the broker
 // could not be asked: it is called again, since pusher-js would not ask again.
 func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
-	for !s.gone.Load() {
+	for !s.gone.Load() && !s.revoking(sub) {
 		sub.entered = true // an answer that is lost may have taken effect
 		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
 		if errors.Is(err, ErrFull) {
@@ -155,8 +185,13 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		if err != nil {
 			return err
 		}
-		if sub.channel.kind.NeedsAuth() && !s.identify() {
-			return nil
+		if sub.channel.kind.NeedsAuth() {
+			if !s.identify() {
+				return nil
+			}
+			if s.identity.Load() == nil {
+				s.become(s.claimed(sub), ByChannel)
+			}
 		}
 		helped := !s.more.Load()
 		err = sub.channel.join(sub, snapshot, helped)
@@ -193,26 +228,35 @@ func (s *Socket) unsubscribe(m protocol.Message) error {
 	}
 	s.mu.Lock()
 	sub := s.subs.remove(name)
+	pending := s.dropLocked(name)
 	s.mu.Unlock()
 	if sub != nil {
-		s.leave(sub)
+		s.leave(sub, End{})
+	} else if pending {
+		s.hurry(name)
 	}
 	return nil
 }
 
 // leave takes a subscription off its channel, after what was asked for there
 // before. The socket has forgotten it already.
-func (s *Socket) leave(sub *Subscription) {
+func (s *Socket) leave(sub *Subscription, why End) {
 	s.do(sub.channel.place.Channel, func(ctx context.Context, _ bool) error {
-		s.leaveNow(ctx, sub)
+		s.leaveNow(ctx, sub, why)
 		return nil
 	})
 }
 
-// leaveNow is leave's task.
-func (s *Socket) leaveNow(ctx context.Context, sub *Subscription) {
+// leaveNow is leave's task. The client is told if it did not want to leave.
+func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
+	var notice protocol.Frame
+	if why.By == Revoked {
+		notice = protocol.NotAuthorized(sub.channel.place.Channel).Event().Frame()
+	}
 	helped := !s.more.Load()
-	sub.channel.leave(sub, helped)
+	if !sub.channel.leave(sub, notice, helped) {
+		s.send(protocol.Join(notice))
+	}
 	if helped {
 		s.flusher.help()
 	}
@@ -263,8 +307,9 @@ func (s *Socket) checkClientEvent(m protocol.Message) (user string, err error) {
 	}
 	s.mu.Lock()
 	sub := s.subs.find(m.Channel)
+	ended := sub == nil || sub.revoked
 	s.mu.Unlock()
-	if sub == nil || !sub.joined.Load() {
+	if ended || !sub.joined.Load() {
 		return "", protocol.ClientEventNotSubscribed(m.Channel)
 	}
 	if err := protocol.CheckEvent(m.Name, limits.EventName); err != nil {

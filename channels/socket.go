@@ -22,6 +22,8 @@ type ConnectRequest struct {
 	// HTTP is the request that asks for the connection, where there is one. It is
 	// not kept.
 	HTTP *http.Request
+
+	answer *answer // of the application; nil: it was not asked. See Hub.Ask
 }
 
 // A Socket is one connection of a client. The transport that made it calls
@@ -46,8 +48,10 @@ type Socket struct {
 	parcel int32 // in its flusher's outgoing, from 1; 0: none. Guarded by its turn
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
-	session  atomic.Pointer[session]        // of the signin; nil: there was none
-	identity atomic.Pointer[authz.Identity] // who the socket speaks for; nil: a guest
+	// Written under mu.
+	session  atomic.Pointer[session] // of the signin; nil: there was none
+	identity atomic.Pointer[speaker] // who the socket speaks for; nil: a guest
+	auth     atomic.Pointer[auth]    // nil: nothing was granted, and nothing ends
 
 	bucket bucket      // for client events; owned by Receive
 	more   atomic.Bool // Receive has the next message at hand
@@ -64,10 +68,14 @@ type Socket struct {
 // Connect takes a connection in. It returns nil if it refuses it: then the
 // client has been sent a pusher:error and the Conn is closed with its code,
 // after the transport's handshake has succeeded, since browsers cannot read a
-// failed one. Otherwise connection_established has been sent.
+// failed one. Otherwise connection_established has been sent, and with it what
+// gates welcome the client with.
+//
+// Where the application has a say, Ask comes first; without its answer the
+// connection is refused.
 func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 	h.taken.Store(true)
-	app, version, err := h.admit(r)
+	app, version, err := h.admit(&r)
 	if err != nil {
 		_ = c.Send(protocol.Join(err.Frame())) // the Close says it too
 		h.config.Counters.Closed(err.Code)
@@ -75,22 +83,54 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 		return nil
 	}
 	s := &Socket{app: app, hub: h, conn: c, version: version, since: h.now()}
-	s.known.Store(app.config.AuthorizeWithin == 0)
+	s.known.Store(app.counts(r.Identity()))
 	s.id = protocol.NewSocketID() // 64 random bits, unique without asking
 	s.flusher = h.flushers[h.sockets.part(s.id)]
 	s.bucket.fill(app.config.Limits.ClientEvents)
 	s.Alive()
-	s.send(protocol.Join(protocol.ConnectionEstablished(s.id, h.config.ActivityTimeout).Frame()))
+	news := s.becomeLocked(r.Identity(), ByUpgrade) // nobody else knows it yet
+	first := protocol.ConnectionEstablished(s.id, h.config.ActivityTimeout).Frame()
+	if r.answer == nil {
+		s.send(protocol.Join(first))
+	} else {
+		s.send(protocol.Join(append([]protocol.Frame{first}, r.answer.welcome...)...))
+	}
 	h.sockets.add(s)
+	if news {
+		h.tellAuthenticated(s, ByUpgrade)
+	}
 	if h.state.Load() >= stateDraining {
 		s.close(protocol.CloseReconnect, "The server is restarting") // the drain may not have seen it
 	}
 	return s
 }
 
-// admit decides whether a connection may come in, and counts it if so. A code
-// of 42xx would make a refused client try again without a pause.
-func (h *Hub) admit(r ConnectRequest) (*App, int, *protocol.Error) {
+// admit decides whether a connection may come in, and counts it if so.
+func (h *Hub) admit(r *ConnectRequest) (*App, int, *protocol.Error) {
+	app, version, refusal := h.check(r)
+	var why error
+	if refusal == nil && app.asks() {
+		if r.answer == nil {
+			refusal = &protocol.Error{Code: protocol.CloseUnauthorized, Message: "The transport has not asked who connects"}
+		} else {
+			refusal, why = r.answer.refusal, r.answer.err
+		}
+	}
+	if refusal == nil && app.counts(r.Identity()) {
+		refusal = app.connect()
+	}
+	if refusal != nil && refusal.Code == protocol.CloseUnauthorized {
+		if why == nil {
+			why = refusal
+		}
+		h.tellAuthFailed(AuthFailure{App: app.ID(), Remote: r.remote(), Identity: r.Identity(), Err: why})
+	}
+	return app, version, refusal
+}
+
+// check decides what can be decided without asking anybody. A code of 42xx
+// would make a refused client try again without a pause.
+func (h *Hub) check(r *ConnectRequest) (*App, int, *protocol.Error) {
 	if h.state.Load() >= stateDraining {
 		return nil, 0, protocol.NewError(protocol.CloseOverCapacity)
 	}
@@ -105,13 +145,12 @@ func (h *Hub) admit(r ConnectRequest) (*App, int, *protocol.Error) {
 	if wrong, ok := errors.AsType[*protocol.Error](err); ok {
 		return nil, 0, wrong
 	}
-	if app.config.AuthorizeWithin == 0 {
-		if refusal := app.connect(); refusal != nil {
-			return nil, 0, refusal
-		}
-	}
-	return app, version, nil
+	return app, version, app.checkOrigin(r.HTTP)
 }
+
+// counts reports whether a connection counts for the app's quota from the
+// beginning.
+func (a *App) counts(id authz.Identity) bool { return a.config.AuthorizeWithin == 0 || !id.Guest() }
 
 // identify notes that the client has shown that it may be here. Where only such
 // clients count for the quota, this may be one too many: it returns false and
@@ -147,8 +186,8 @@ func (s *Socket) App() *App { return s.app }
 
 // Identity returns who the socket speaks for; the zero Identity: a guest.
 func (s *Socket) Identity() authz.Identity {
-	if id := s.identity.Load(); id != nil {
-		return *id
+	if now := s.identity.Load(); now != nil {
+		return now.Identity
 	}
 	return authz.Identity{}
 }
@@ -171,12 +210,13 @@ func (s *Socket) End() {
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = subscriptions{}
+	s.giveUpLocked(subs)
 	if s.known.Load() {
 		s.app.connections.Add(-1)
 	}
 	s.mu.Unlock()
 	for sub := range subs.all {
-		s.leave(sub)
+		s.leave(sub, End{})
 	}
 	s.signout()
 }

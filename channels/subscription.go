@@ -12,6 +12,7 @@ type Subscription struct {
 	socket   *Socket
 	channel  *Channel
 	occupant Occupant
+	granted  *granted // what the app has left to Hark to decide; nil: nothing
 
 	role    role
 	told    bool // a watcher has been told of the user; owned by the lane
@@ -22,6 +23,8 @@ type Subscription struct {
 	// subscription_succeeded has been sent, or will be before anything else.
 	// Written under channel.mu.
 	joined atomic.Bool
+
+	revoked bool // is being ended against the client's will; guarded by socket.mu
 
 	// Guarded by the turn of the socket's flusher.
 	index   int  // in its feed's subs
@@ -37,6 +40,14 @@ const (
 	roleWatcher                // hears when a user comes online or goes
 	roleSelf                   // is the user: hears nothing, and can be terminated
 )
+
+// name returns the channel's name. It is there before the channel is.
+func (sub *Subscription) name() string {
+	if sub.granted != nil {
+		return sub.granted.channel
+	}
+	return sub.channel.place.Channel
+}
 
 // take gives the subscription what all get in a pass.
 func (sub *Subscription) take(b protocol.Batch) {
@@ -62,6 +73,7 @@ func (sub *Subscription) batch(entries []entry) protocol.Batch {
 			frames = append(frames, e.frame) // zero for a role that is told nothing; Join leaves it out
 		case e.kind == entryLeave && e.sub == sub:
 			present = false
+			frames = append(frames, e.frame) // zero unless it is ended against the client's will
 		}
 	}
 	return protocol.Join(frames...)

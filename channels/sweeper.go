@@ -30,6 +30,7 @@ func (h *Hub) sweep(ctx context.Context, part int) {
 			buf = h.sockets.parts[part].each(buf, func(s *Socket) {
 				s.checkSilence(now)
 				s.checkStranger(now)
+				s.checkDue(now)
 			})
 		case <-ctx.Done():
 			return
@@ -59,11 +60,27 @@ func (s *Socket) checkSilence(now int64) {
 	}
 }
 
-// checkStranger closes a client that has not shown in time that it may be here.
+// checkStranger closes a client that has not shown in time that it may be here. One
+// that has, as soon as somebody can be asked about it, is none: it would not come
+// back.
 func (s *Socket) checkStranger(now int64) {
-	if !s.known.Load() && now-s.since >= int64(s.app.config.AuthorizeWithin) {
+	if !s.known.Load() && now-s.since >= int64(s.app.config.AuthorizeWithin) && !s.awaitsPermission() {
 		s.close(protocol.CloseUnauthorized, "Connection not authorized within timeout")
 	}
+}
+
+// awaitsPermission reports whether a subscribe is under way for which the client had
+// a signature.
+func (s *Socket) awaitsPermission() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sub := range s.subs.all {
+		if sub.channel.kind.NeedsAuth() {
+			return true
+		}
+	}
+	a := s.auth.Load()
+	return a != nil && len(a.pending) > 0
 }
 
 // ping asks the client for a sign of life in the way its protocol knows.

@@ -3,8 +3,10 @@ package channels
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"hark/authz"
 	"hark/presence"
 	"hark/protocol"
 )
@@ -19,12 +21,15 @@ const userPlace = "#user-"
 // are told: a reload of a page is no going offline.
 const offlineAfter = 3 * time.Second
 
-// A session is who a socket is signed in as.
+// A session is who a socket is signed in as. It is not modified.
 type session struct {
 	user     protocol.User
 	self     *Subscription   // as a member of the user's place
 	watching []*Subscription // on the places of the watchlist
 }
+
+// all returns what the session is on.
+func (n *session) all() []*Subscription { return append(slices.Clip(n.watching), n.self) }
 
 // signin makes the socket speak for a user from now on. A second one must be
 // for the same user; it changes nothing.
@@ -36,6 +41,7 @@ func (s *Socket) signin(m protocol.Message) error {
 		return err
 	}
 	if err := s.app.verifier.VerifyUser(s.id, request); err != nil {
+		s.tellRefused("", s.Identity(), err)
 		return err
 	}
 	user, cut, err := protocol.ParseUser(request.UserData, s.app.config.Limits)
@@ -49,10 +55,12 @@ func (s *Socket) signin(m protocol.Message) error {
 	if cut != nil {
 		told = append(told, cut.Frame())
 	}
-	if now := s.session.Load(); now != nil {
-		if now.user.ID != user.ID {
-			return &protocol.Error{Message: "Already signed in as another user, connect anew to sign in as " + user.ID}
-		}
+	id, err := s.signer(user)
+	if err != nil {
+		s.tellRefused("", id, err)
+		return err
+	}
+	if s.session.Load() != nil {
 		s.send(protocol.Join(told...))
 		return nil
 	}
@@ -63,10 +71,16 @@ func (s *Socket) signin(m protocol.Message) error {
 	for _, id := range user.Watchlist {
 		session.watching = append(session.watching, s.onUser(id, roleWatcher))
 	}
+	s.mu.Lock()
 	s.session.Store(session)
+	news := s.becomeLocked(id, BySignin)
+	s.mu.Unlock()
+	if news {
+		s.hub.tellAuthenticated(s, BySignin)
+	}
 	lane := userPlace + user.ID
 	s.do(lane, func(ctx context.Context, _ bool) error {
-		if err := s.enter(ctx, session.self); err != nil || s.ended.Load() {
+		if err := s.enter(ctx, session.self); err != nil || s.ended.Load() || s.revoking(session.self) {
 			return err
 		}
 		s.send(protocol.Join(told...))
@@ -76,6 +90,44 @@ func (s *Socket) signin(m protocol.Message) error {
 		s.do(lane, func(ctx context.Context, _ bool) error { return s.watch(ctx, session.watching) })
 	}
 	return nil
+}
+
+// signer returns whom a signature for user lets the socket speak for. Where the app
+// leaves that to Hark, the auth endpoint has kept more of the user than is signed. A
+// signature alone may be older than what has ended since.
+func (s *Socket) signer(user protocol.User) (authz.Identity, error) {
+	id := authz.Identity{ID: user.ID, Info: user.Info}
+	if s.taken(user.ID) {
+		return id, &protocol.Error{Message: "Already signed in as another user, connect anew to sign in as " + user.ID}
+	}
+	if s.app.config.Policies != nil {
+		k, ok := s.redeem("")
+		if ok && k.Identity.ID == user.ID {
+			return k.Identity, nil
+		}
+		if ok || s.lapsed() {
+			return id, notSignedIn(user)
+		}
+		if now := s.Identity(); now.ID == user.ID {
+			id = now
+		}
+	}
+	if s.revokedSince("", id, 0) {
+		return id, notSignedIn(user)
+	}
+	return id, nil
+}
+
+func notSignedIn(user protocol.User) error {
+	return &protocol.Error{Message: "Not authorized to sign in as " + user.ID + ", ask the auth endpoint again"}
+}
+
+// lapsed reports whether an identity of the socket has ended.
+func (s *Socket) lapsed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.auth.Load()
+	return a != nil && a.lapsed
 }
 
 // onUser returns a subscription, under way, on the place of a user.
@@ -96,7 +148,7 @@ func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
 	snapshots := make([]Snapshot, len(watching))
 	told := false
 	for i, sub := range watching {
-		if s.gone.Load() {
+		if s.gone.Load() || s.revoking(sub) {
 			return nil
 		}
 		told = told || sub.told
@@ -136,16 +188,22 @@ func (s *Socket) watch(ctx context.Context, watching []*Subscription) error {
 
 // signout ends what signin began. The connection has ended.
 func (s *Socket) signout() {
+	s.mu.Lock()
 	session := s.session.Swap(nil)
+	s.mu.Unlock()
 	if session == nil {
 		return
 	}
 	s.do(userPlace+session.user.ID, func(ctx context.Context, _ bool) error {
-		for _, sub := range append(session.watching, session.self) {
-			s.leaveNow(ctx, sub)
-		}
+		s.signoutNow(ctx, session)
 		return nil
 	})
+}
+
+func (s *Socket) signoutNow(ctx context.Context, session *session) {
+	for _, sub := range session.all() {
+		s.leaveNow(ctx, sub, End{})
+	}
 }
 
 // userChangedLocked tells the watchers of a user that it has come online, or,

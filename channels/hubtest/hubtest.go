@@ -7,7 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +37,32 @@ func Config() channels.Config {
 		}},
 		Flushers: 2,
 	}
+}
+
+// Delegated returns Config for an app that leaves to Hark who may join what:
+// clients that connect As somebody are that user of users.
+func Delegated(policies *authz.Registry, users Users) channels.Config {
+	c := Config()
+	c.Apps[0].Policies = policies
+	c.Apps[0].Authenticator = users
+	return c
+}
+
+// Users are known by tokens: a request with "Authorization: Bearer TOKEN" is that
+// user's, one without a guest's, and one with a token of nobody unauthenticated.
+type Users map[string]authz.Identity
+
+// Authenticate implements authz.Authenticator.
+func (u Users) Authenticate(_ context.Context, r *http.Request) (authz.Identity, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return authz.Identity{}, nil
+	}
+	id, ok := u[token]
+	if !ok {
+		return authz.Identity{}, fmt.Errorf("%w: nobody has the token %q", authz.ErrUnauthenticated, token)
+	}
+	return id, nil
 }
 
 // Start returns a running Hub that ends, and is waited for, with the test.
@@ -73,6 +102,7 @@ type Client struct {
 	code     protocol.CloseCode
 	reason   string
 	slow     bool
+	refused  error
 	ended    chan struct{} // closed when the connection has ended
 }
 
@@ -80,17 +110,43 @@ type Client struct {
 // connection_established.
 func Connect(t testing.TB, h *channels.Hub) *Client {
 	t.Helper()
-	c := Dial(t, h, channels.ConnectRequest{Key: Key, Protocol: "7", HasProtocol: true})
+	return established(Dial(t, h, Request("")))
+}
+
+// As is Connect with a token of Users.
+func As(t testing.TB, h *channels.Hub, token string) *Client {
+	t.Helper()
+	return established(Dial(t, h, Request(token)))
+}
+
+func established(c *Client) *Client {
+	c.t.Helper()
 	if c.socket == nil {
-		t.Fatalf("refused: %v", c.Take())
+		c.t.Fatalf("refused: %v %v", c.refused, c.Take())
 	}
 	c.Take()
 	return c
 }
 
-// Dial connects a client, or lets it be refused.
+// Request returns what a client asks for that connects to the app that Config
+// serves, from 192.0.2.1, with a token of Users; "": without.
+func Request(token string) channels.ConnectRequest {
+	r := &http.Request{
+		Method: http.MethodGet, Host: "hark.example", RemoteAddr: "192.0.2.1:4000", Header: http.Header{},
+		URL: &url.URL{Path: "/app/" + Key},
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return channels.ConnectRequest{Key: Key, Protocol: "7", HasProtocol: true, HTTP: r}
+}
+
+// Dial connects a client as a transport does, or lets it be refused.
 func Dial(t testing.TB, h *channels.Hub, r channels.ConnectRequest) *Client {
 	c := &Client{t: t, ended: make(chan struct{})}
+	if c.refused = h.Ask(context.Background(), &r); c.refused != nil {
+		return c
+	}
 	c.socket = h.Connect(c, r)
 	if c.socket != nil {
 		h.Go(func() {
@@ -147,6 +203,10 @@ func (c *Client) Closed() (protocol.CloseCode, string) {
 	defer c.mu.Unlock()
 	return c.code, c.reason
 }
+
+// Refused returns why the client was told to come back later, before a connection
+// was made; nil: it was not.
+func (c *Client) Refused() error { return c.refused }
 
 // ID returns the client's socket id.
 func (c *Client) ID() protocol.SocketID { return c.socket.ID() }

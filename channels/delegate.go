@@ -1,0 +1,212 @@
+package channels
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"hark/authz"
+	"hark/protocol"
+)
+
+// granted is to whom a subscription was granted, and until when.
+type granted struct {
+	channel string // static
+
+	// Static once the subscription is among the socket's.
+	identity authz.Identity
+
+	// Guarded by Socket.mu.
+	cancel  context.CancelFunc // of the question that is being asked; nil: none is
+	due     int64              // Hub.now when the policies are to be asked again; 0: never
+	failing int64              // Hub.now since when they could not be; 0: they could
+	queued  bool               // it waits in a lane that they are asked again
+}
+
+var (
+	errRevoked = fmt.Errorf("%w: the permission was taken back", authz.ErrDenied)
+	errAnother = fmt.Errorf("%w: the socket speaks for another user", authz.ErrDenied)
+)
+
+// subscribeGranted subscribes to a channel for which the client has a signature,
+// where the app leaves it to Hark who may be there. If the auth endpoint has just
+// said yes that was kept, and settles it. Otherwise the policies are asked:
+//
+//	subscribeGranted
+//	├─ redeem, fit, enrol        at once
+//	└─ admit                     in the channel's lane
+//	   ├─ ask                    the policies; again, until they can be asked
+//	   │  └─ settle              the channel is held from here on
+//	   └─ enter
+//
+// Until it is settled nothing is known of the subscription but that it counts for
+// the socket's limit.
+func (s *Socket) subscribeGranted(channel string, o Occupant) error {
+	sub := &Subscription{socket: s, occupant: o, granted: &granted{channel: channel}}
+	if k, ok := s.redeem(channel); ok && (!k.Identity.Guest() || s.Identity().Guest()) {
+		err := sub.fit(k.Identity, k.Info)
+		if s.taken(k.Identity.ID) {
+			err = errAnother
+		}
+		switch {
+		case err == nil:
+			s.mu.Lock()
+			s.scheduleLocked(sub.granted, k.Identity, k.since, k.TTL)
+			s.mu.Unlock()
+			return s.enrol(sub, channel, k.Identity, k.Moment)
+		case isNo(err):
+			return s.refuse(channel, k.Identity, err)
+		}
+	}
+	s.mu.Lock()
+	a := s.authLocked()
+	if a.pending == nil {
+		a.pending = make(map[string]*Subscription)
+	}
+	a.pending[channel] = sub
+	s.mu.Unlock()
+	s.do(channel, func(_ context.Context, wait bool) error {
+		if !wait {
+			return errWouldWait
+		}
+		return s.admit(sub)
+	})
+	return nil
+}
+
+// fit grants the subscription to an identity, or says why it cannot be: a member
+// of a presence channel is who it is granted to, whatever else was signed.
+func (sub *Subscription) fit(id authz.Identity, info jsontext.Value) error {
+	if protocol.KindOf(sub.granted.channel).IsPresence() {
+		m := &sub.occupant.Member
+		switch limit := sub.socket.app.config.Limits.UserInfo; {
+		case id.Guest():
+			return fmt.Errorf("%w: guests are on no presence channel", authz.ErrDenied)
+		case m.UserID != "" && m.UserID != id.ID:
+			return fmt.Errorf("%w: the channel_data is that of user %q", authz.ErrDenied, m.UserID)
+		case m.UserID == "" && len(info) > limit:
+			return fmt.Errorf("%w: the info may have %d bytes, not %d", authz.ErrUnavailable, limit, len(info))
+		case m.UserID == "":
+			*m = protocol.Member{UserID: id.ID, UserInfo: info}
+		}
+	}
+	sub.granted.identity = id
+	return nil
+}
+
+// admit asks the policies whether a pending subscription may be, and enters it if
+// so. An error says that they, or the broker, could not be asked: it is called
+// again.
+func (s *Socket) admit(sub *Subscription) error {
+	if sub.channel == nil {
+		if settled, err := s.ask(sub); !settled {
+			return err
+		}
+	}
+	ctx, cancel := s.hub.brokerContext(context.Background())
+	defer cancel()
+	return s.enter(ctx, sub)
+}
+
+// ask asks the policies about a pending subscription, for whom the socket speaks
+// for by now. A client that hears of a refusal does not ask again; so it hears of
+// none but a definite no.
+func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
+	channel := sub.granted.channel
+	ctx, id, ok := s.begin(sub)
+	if !ok {
+		return false, nil
+	}
+	defer s.answered(sub)
+	moment := s.app.Moment()
+	var g authz.Grant
+	if s.revokedSince(channel, id, 0) {
+		err = errRevoked
+	} else {
+		g, err = s.decide(ctx, channel, id, authz.Join)
+	}
+	if err == nil {
+		err = sub.fit(id, g.Info)
+	}
+	if err == nil {
+		return s.settle(sub, g.TTL, moment), nil
+	}
+	if !isNo(err) {
+		if ctx.Err() != nil {
+			err = nil // nobody wants to know any more
+		}
+		return false, err
+	}
+	s.mu.Lock()
+	pending := s.pendingLocked(sub)
+	if pending {
+		s.dropLocked(channel)
+	}
+	s.mu.Unlock()
+	if pending {
+		s.send(protocol.Join(s.refuse(channel, id, err).Frames()...))
+	}
+	return false, nil
+}
+
+// begin begins a question about a subscription and returns for whom it is asked. It
+// returns false if nobody wants to know any more. Otherwise answered ends it.
+func (s *Socket) begin(sub *Subscription) (context.Context, authz.Identity, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := sub.granted
+	g.queued = false
+	pending := s.pendingLocked(sub)
+	if !pending && (sub.revoked || s.subs.find(g.channel) != sub) {
+		return nil, authz.Identity{}, false
+	}
+	id := s.Identity()
+	if !pending && id.ID != g.identity.ID {
+		id = g.identity
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel = cancel
+	return ctx, id, true
+}
+
+// answered ends a question.
+func (s *Socket) answered(sub *Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.granted.cancel()
+	sub.granted.cancel = nil
+}
+
+// decide asks the policies.
+func (s *Socket) decide(ctx context.Context, channel string, id authz.Identity, why authz.Cause) (authz.Grant, error) {
+	return s.app.config.Policies.Decide(ctx, authz.Request{
+		App: s.app.ID(), Channel: channel, Identity: id, Socket: s.id, Cause: why,
+	})
+}
+
+// settle makes a pending subscription one of the socket's, unless it was given up,
+// or what allowed it taken back, meanwhile.
+func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) bool {
+	g := sub.granted
+	s.hold(sub, g.channel)
+	s.mu.Lock()
+	pending := s.pendingLocked(sub)
+	if pending {
+		delete(s.auth.Load().pending, g.channel)
+		s.subs.add(sub)
+		s.scheduleLocked(g, g.identity, s.hub.now(), ttl)
+	}
+	s.mu.Unlock()
+	switch {
+	case !pending:
+		s.hub.channels.release(sub.channel)
+		return false
+	case s.revokedSince(g.channel, g.identity, moment):
+		s.forget(sub)
+		s.send(protocol.Join(s.refuse(g.channel, g.identity, errRevoked).Frames()...))
+		return false
+	}
+	return true
+}
