@@ -18,8 +18,8 @@ const coderBuffer = 16
 // accept answers the upgrade request r and takes its connection over. After an
 // error coder has answered with a status of 4xx or 501.
 //
-// Any Origin may connect: apps identify clients by signatures, not by cookies.
-// There is no compression and no subprotocol.
+// Any Origin is accepted: whether it may connect, the hub says, which knows the
+// app. There is no compression and no subprotocol.
 func accept(w http.ResponseWriter, r *http.Request, run func(func()) bool, limit int) (*Conn, error) {
 	c := new(Conn)
 	if h, ok := hijacker(w); ok {

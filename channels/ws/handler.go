@@ -42,6 +42,11 @@ func New(hub *channels.Hub) *Handler { return &Handler{hub: hub} }
 // request that is no upgrade gets 426 on an app's path and 404 on others; an
 // upgrade that RFC 6455 does not allow gets a 4xx.
 //
+// Where the application has a say in who connects, it is asked before the upgrade
+// is answered (channels.Hub.Ask), for which that may be held for some seconds. When
+// it cannot be asked the answer is 503 with a Retry-After: pusher-js comes back
+// after 15 s, then 30 and 60, where after a close it would every second.
+//
 // The time for a client to send its request is http.Server.ReadHeaderTimeout.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key, ok := AppKey(r.URL.Path)
@@ -49,17 +54,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notUpgrade(w, r, ok)
 		return
 	}
-	h.serve(w, r, h.hub.Go, func(c channels.Conn) socket {
-		if !ok {
+	if !ok {
+		h.serve(w, r, h.hub.Go, func(c channels.Conn) socket {
 			refuse(c, protocol.NewError(protocol.ClosePathNotFound))
 			return nil
-		}
-		if s := h.hub.Connect(c, connectRequest(r, key)); s != nil {
+		})
+		return
+	}
+	request := connectRequest(r, key)
+	if h.hub.Ask(r.Context(), &request) != nil {
+		w.Header().Set("Retry-After", retryAfter)
+		http.Error(w, "It cannot be decided now whether you may connect, come back later", http.StatusServiceUnavailable)
+		return
+	}
+	h.serve(w, r, h.hub.Go, func(c channels.Conn) socket {
+		if s := h.hub.Connect(c, request); s != nil {
 			return s
 		}
 		return nil
 	})
 }
+
+// retryAfter is when a client that could not be let in may come back, in seconds.
+// Browsers do not tell pusher-js, which has pauses of its own.
+const retryAfter = "5"
 
 // serve upgrades r, lets connect decide whose socket the Conn is, and starts to
 // read. Goroutines are started by run. connect returns nil when it has closed
@@ -101,7 +119,7 @@ func notUpgrade(w http.ResponseWriter, r *http.Request, app bool) {
 }
 
 // connectRequest copies what a hub wants to know of r. Nothing of it keeps the
-// request in memory.
+// request in memory, but for the request itself, which the hub does not keep.
 func connectRequest(r *http.Request, key string) channels.ConnectRequest {
 	q := r.URL.Query()
 	return channels.ConnectRequest{
@@ -109,6 +127,7 @@ func connectRequest(r *http.Request, key string) channels.ConnectRequest {
 		Protocol:    strings.Clone(q.Get("protocol")),
 		HasProtocol: q.Has("protocol"),
 		Version:     strings.Clone(q.Get("version")),
+		HTTP:        r,
 	}
 }
 

@@ -66,6 +66,7 @@ func TestIsUpgrade(t *testing.T) {
 
 // TestNoHandshake: what is no proper handshake is answered in HTTP.
 func TestNoHandshake(t *testing.T) {
+	hub := hubtest.Start(t, hubtest.Config())
 	for _, test := range []struct {
 		name, method, path string
 		header             map[string]string // over those of a handshake; "" removes one
@@ -94,7 +95,7 @@ func TestNoHandshake(t *testing.T) {
 				r.Header.Set(k, v)
 			}
 			w := httptest.NewRecorder()
-			ws.New(nil).ServeHTTP(w, r)
+			ws.New(hub).ServeHTTP(w, r)
 			if w.Code != test.want {
 				t.Errorf("%s %s is answered with %d, want %d", test.method, test.path, w.Code, test.want)
 			}
