@@ -36,6 +36,8 @@ type Envelope struct {
 	Name, Data, UserID string
 	// Except is the socket that does not get the event; empty: everybody does.
 	Except protocol.SocketID
+	// To narrows the subscribers who get the event; nil: all get it.
+	To *Selector
 	// Cache is how long the event is kept for those who come later; 0: it is not.
 	Cache time.Duration
 
@@ -50,6 +52,8 @@ type Envelope struct {
 	// helped says that the publisher has nothing else to do at once, and helps
 	// the flushers when it has been delivered.
 	helped bool
+	// to is To, compiled by the node that publishes it, for itself.
+	to *matcher
 }
 
 // An EnvelopeKind says what an Envelope tells.

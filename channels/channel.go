@@ -27,6 +27,7 @@ type Channel struct {
 	bound    int  // bytes of an entry list; Config.EntryList
 	counted  bool // subscribers are told how many they are
 	later    *later
+	hooks    *channelHooks // nil: there are none
 
 	refs   int         // subscriptions, those under way included; guarded by the registry shard
 	unheld atomic.Bool // refs is 0; written under the registry shard
@@ -73,6 +74,7 @@ func (h *Hub) newChannel(p Place) *Channel {
 		counted:  h.apps[p.App].config.SubscriptionCount && !kind.IsPresence() && p.Channel[0] != '#',
 		bound:    h.config.EntryList,
 		later:    &h.later,
+		hooks:    h.hooksOf(p.Channel),
 		feeds:    make([]*feed, len(h.flushers)),
 	}
 }
@@ -153,6 +155,8 @@ func (c *Channel) insertLocked(sub *Subscription, helped bool) {
 	if c.counted {
 		f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.countFrameLocked()})
 	}
+	c.loadInitialLocked(f, sub)
+	c.tellJoinedLocked(sub)
 }
 
 // cachedLocked returns what a joiner of a cache channel hears first.
@@ -178,7 +182,7 @@ func (c *Channel) succeededLocked() protocol.Frame {
 // the socket, and then the last one, unless it is zero; nothing that is appended
 // later does. It reports whether sub had joined: else the last frame does not
 // reach the socket.
-func (c *Channel) leave(sub *Subscription, last protocol.Frame, helped bool) (joined bool) {
+func (c *Channel) leave(sub *Subscription, why End, last protocol.Frame, helped bool) (joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	joined = sub.joined.Swap(false)
@@ -187,6 +191,8 @@ func (c *Channel) leave(sub *Subscription, last protocol.Frame, helped bool) (jo
 		c.joined--
 		f.joined--
 		f.appendLocked(entry{kind: entryLeave, helped: helped, sub: sub, frame: last})
+		sub.stopLoading()
+		c.tellLeftLocked(sub, why)
 	} else {
 		c.waiting = slices.DeleteFunc(c.waiting, func(w waitingJoin) bool { return w.sub == sub })
 	}
@@ -255,7 +261,11 @@ func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counter
 		return
 	}
 	c.gapped = false
-	c.appendLocked(entry{kind: entryFrame, helped: e.helped, frame: e.frame, sub: except})
+	to := entry{kind: entryFrame, helped: e.helped, frame: e.frame, sub: except}
+	if e.to != nil {
+		to.kind, to.audience = entrySome, &audience{to: e.to}
+	}
+	c.appendLocked(to)
 }
 
 // changeLocked tells the subscribers that a member came or went. That is small
@@ -268,6 +278,9 @@ func (c *Channel) changeLocked(d presence.Diff) {
 	c.roster.Apply(d)
 	c.succeeded = protocol.Frame{}
 	c.appendLocked(entry{kind: entryFrame, frame: diffFrame(c.place.Channel, d)})
+	if c.hooks != nil && c.joined > 0 {
+		c.tellChangeLocked(d)
+	}
 }
 
 // admitLocked inserts the subscriptions whose position has been reached.

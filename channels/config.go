@@ -42,6 +42,9 @@ type Config struct {
 	// EntryList bounds what waits to be sent on one place, in bytes per flusher;
 	// 0: 8 MiB. Publishers wait for room.
 	EntryList int
+	// ObserverQueue bounds how many calls of observers wait in this process; 0:
+	// 4096. What is more is not told, and counted.
+	ObserverQueue int
 	// Pacing is how far the passes over one place's subscribers are apart while
 	// events come faster than that, as a multiple of a pass's duration: larger
 	// batches cost less, and come up to 20 ms later. 0: 2; 1: no
@@ -123,6 +126,7 @@ func (c Config) withDefaults() Config {
 	c.Drain = orDefault(c.Drain, 5*time.Second)
 	c.Flushers = orDefault(c.Flushers, runtime.GOMAXPROCS(0))
 	c.EntryList = orDefault(c.EntryList, 8<<20)
+	c.ObserverQueue = orDefault(c.ObserverQueue, 4096)
 	c.Pacing = orDefault(c.Pacing, 2)
 	c.HoldUpgrade = orDefault(c.HoldUpgrade, 8*time.Second)
 	c.HeldUpgrades = orDefault(c.HeldUpgrades, 4096)
@@ -143,8 +147,8 @@ func (c Config) validate() error {
 	if c.ActivityTimeout < time.Second {
 		bad("ActivityTimeout is %v; clients need at least 1s", c.ActivityTimeout)
 	}
-	if c.PongWait < 0 || c.BrokerTimeout < 0 || c.Flushers < 0 || c.EntryList < 0 || c.HeldUpgrades < 0 {
-		bad("PongWait, BrokerTimeout, Flushers, EntryList and HeldUpgrades may not be negative")
+	if c.PongWait < 0 || c.BrokerTimeout < 0 || c.Flushers < 0 || c.EntryList < 0 || c.ObserverQueue < 0 || c.HeldUpgrades < 0 {
+		bad("PongWait, BrokerTimeout, Flushers, EntryList, ObserverQueue and HeldUpgrades may not be negative")
 	}
 	if !(c.Pacing >= 1 && c.Pacing <= 100) {
 		bad("Pacing is %v; it must be from 1, which is none, to 100", c.Pacing)

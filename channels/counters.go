@@ -34,6 +34,15 @@ const (
 	// DropHeld: an upgrade was answered with 503, since Config.HeldUpgrades waited
 	// for the application already.
 	DropHeld DropReason = "upgrades_held"
+	// DropObserver: something that an observer was not told, because too much
+	// waited to be told (Config.ObserverQueue) or too many observers hang.
+	DropObserver DropReason = "observer_queue_full"
+	// DropFilter: a client event that a filter could not judge; its sender was
+	// told 4301.
+	DropFilter DropReason = "filter_failed"
+	// DropInitial: a subscription's initial state, because it could not be loaded
+	// or too much happened meanwhile; the client was told hark:state_unavailable.
+	DropInitial DropReason = "initial_state"
 )
 
 type noCounters struct{}

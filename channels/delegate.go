@@ -146,7 +146,7 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 	}
 	s.mu.Unlock()
 	if pending {
-		s.send(protocol.Join(s.refuse(channel, id, err).Frames()...))
+		s.deny(s.refuse(channel, id, err))
 	}
 	return false, nil
 }
@@ -205,7 +205,7 @@ func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) boo
 		return false
 	case s.revokedSince(g.channel, g.identity, moment):
 		s.forget(sub)
-		s.send(protocol.Join(s.refuse(g.channel, g.identity, errRevoked).Frames()...))
+		s.deny(s.refuse(g.channel, g.identity, errRevoked))
 		return false
 	}
 	return true

@@ -28,6 +28,14 @@
 // (Socket.enter, Channel.join), so that subscription_succeeded, a cached event,
 // and every event after it, leave in the order in which they happened.
 //
+// Where the application has filters on a channel, a client event waits for them in
+// the channel's lane (filtering.go), and may become other deliveries (delivery.go),
+// some of them not the same for all subscribers. Where it loads initial state, what
+// comes after subscription_succeeded is held for the new subscriber, in the
+// flusher's turn (hold.go), until that has been loaded (initial.go). What observers
+// are told is appended to their queues where it happens (notices.go), and told from
+// there (observers.go).
+//
 // # Who is it, and may they?
 //
 // Whom a socket speaks for is known from the first of these that says it:
@@ -58,13 +66,17 @@
 //   - On one channel all subscribers get events, and the comings and goings of
 //     members, in one order: that of the Broker. There is no order between
 //     channels.
-//   - subscription_succeeded is the first that a socket hears of a channel. What
-//     is published after it is neither missing nor there twice.
+//   - subscription_succeeded is the first that a socket hears of a channel; then
+//     the cached event or cache_miss, then its initial state, then what is
+//     published, in which nothing is missing and nothing is there twice.
 //   - A publish that was accepted reaches every subscriber whose connection is
 //     alive and keeps up. What a full list could not take is told to the channel
 //     as hark:gap, and counted.
 //   - A client that reads too slowly is closed with 4100; it costs nobody else
 //     anything but its share of a pass.
+//   - No goroutine that reads from or writes to sockets runs the application's code.
+//     Whose hook is slow waits for it, nobody else; one that fails, or does not
+//     answer in 3 s, has not said yes.
 //   - An app's id is part of every key. Apps share nothing.
 //   - Nothing is private to whom nobody has said yes. An error, a panic and no answer
 //     in time are no yes; and a no that a client is told of is definite.
@@ -73,16 +85,17 @@
 //
 // Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
 // and absences when it is time, and the broker's Run; it returns when they have
-// ended, and with them the readers, drains and lanes that connections started
-// through Hub.Go. A lane in which something could not be done rests: it has no
-// goroutine, and one watches over all that rests of a socket.
+// ended, and with them the readers, drains, lanes and calls of observers that
+// connections started through Hub.Go. A lane in which something could not be done
+// rests: it has no goroutine, and one watches over all that rests of a socket. A call
+// of a hook that does not return when its time is over is not waited for: it is
+// counted (Hub.HooksStuck), and when there are too many no more are made.
 //
 // Locks, in the order in which they are taken. Conn is called under flusher.turn
 // and no other, Broker and Questions under none, Counters under Channel.mu:
 //
 //	Socket.doing           something that a socket asked for is being done at once
 //	flusher.turn           whoever holds it sends to the flusher's sockets
-//	lanes.mu, tasks.mu     what a socket waits for; a lane starts a task
 //	memoryShard.mu         to find, make and forget a place
 //	memoryPlace.mu         Broker.Publish, Enter, Leave; the in-memory broker calls
 //	                       Sink.Deliver under it
@@ -90,6 +103,9 @@
 //	socketPart.mu          briefly, nothing is taken under it
 //	Socket.mu              briefly, nothing is taken under it
 //	Channel.mu             the publish lock
+//	lanes.mu               what a socket waits for
+//	observers.mu           briefly, what observers are to be told
+//	tasks.mu               briefly; a lane and an observer start a task
 //	flusher.mu, later.mu   briefly, the lists of channels with something to do
 //
 // # Regrets

@@ -31,43 +31,68 @@ type feed struct {
 	helped bool // a publisher may serve it; guarded by flusher.mu
 
 	// Guarded by the flusher's turn.
-	subs  []*Subscription
-	batch protocol.Batch // of the pass under way
-	next  int            // the first of subs that has not got it
-	taken int            // bytes of the pass under way
-	busy  bool           // a pass is under way
-	began time.Time      // when it began
-	due   time.Time      // the next begins no earlier; zero: at once
+	subs     []*Subscription
+	batch    protocol.Batch // of the pass under way
+	audience *audience      // of it; nil: all
+	next     int            // the first of subs that has not got it
+	taken    int            // bytes of the pass under way
+	busy     bool           // a pass is under way
+	began    time.Time      // when it began
+	due      time.Time      // the next begins no earlier; zero: at once
 	// special are those of subs who get something else in this pass.
 	special []*Subscription
+	// holding are those of subs for whom live events are held; they are special in
+	// every pass.
+	holding []*Subscription
 }
 
 // An entry is one thing to do on a place, in order.
 type entry struct {
-	kind   entryKind
-	helped bool // whoever appends it helps the flusher, as far as it has few to serve
-	frame  protocol.Frame
-	sub    *Subscription
+	kind     entryKind
+	helped   bool // whoever appends it helps the flusher, as far as it has few to serve
+	frame    protocol.Frame
+	sub      *Subscription
+	audience *audience // of what has a pass of its own; else nil
+}
+
+// An audience says who of the subscribers gets something, or what.
+type audience struct {
+	to     *matcher // entrySome: those whom it matches get the frame
+	copies *copies  // entryCopies: these are what each gets
 }
 
 type entryKind uint8
 
 const (
 	entryFrame     entryKind = iota // frame to every subscriber but sub
+	entrySome                       // frame to every subscriber of audience.to but sub; a pass of its own
 	entryCount                      // frame to every subscriber, unless another count follows in the pass
 	entryOnly                       // frame to sub alone
 	entryJoin                       // sub becomes a subscriber; frame to it alone
 	entryTerminate                  // close the sockets of those who are the user
 	entryLeave                      // sub is no subscriber any more; frame to it alone
+	entryHold                       // sub gets nothing from here on, until entryRelease
+	entryInitial                    // frame to sub alone, before what is held for it
+	entryRelease                    // sub gets what was held for it
+	entryCopies                     // to each subscriber its own of audience.copies, or nothing; a pass of its own
 )
 
-func (e *entry) bytes() int { return len(e.frame.Wire()) + entryOverhead }
+func (e *entry) bytes() int {
+	n := len(e.frame.Wire()) + entryOverhead
+	if e.kind == entryCopies {
+		n += e.audience.copies.bytes
+	}
+	return n
+}
 
 // forOne reports whether e concerns one subscriber.
 func (e *entry) forOne() bool { return e.kind == entryJoin || e.kind == entryLeave }
 
-// toAll reports whether e's frame is for all subscribers, but for sub.
-func (e *entry) toAll() bool { return e.kind == entryFrame || e.kind == entryCount }
+// toAll reports whether e's frame is for all subscribers of the pass, but for sub.
+func (e *entry) toAll() bool { return e.kind <= entryCount }
+
+// alone reports whether e has a pass of its own.
+func (e *entry) alone() bool { return e.audience != nil }
 
 // appendLocked appends e. The caller must hold channel.mu.
 func (f *feed) appendLocked(e entry) {
@@ -85,15 +110,32 @@ func (f *feed) step() {
 	if !f.busy {
 		f.begin()
 	}
-	if f.batch.Len() == 0 { // there was only something for some of them
+	if f.batch.Len() == 0 && f.audience == nil { // there was only something for some of them
 		f.next = len(f.subs)
 		return
 	}
 	end := min(f.next+passSlice, len(f.subs))
-	for _, sub := range f.subs[f.next:end] {
+	slice := f.subs[f.next:end]
+	f.next = end
+	if f.audience != nil {
+		f.stepSome(slice)
+		return
+	}
+	for _, sub := range slice {
 		sub.take(f.batch)
 	}
-	f.next = end
+}
+
+// stepSome gives the batch to those subscribers whom it is for, or each its own.
+func (f *feed) stepSome(slice []*Subscription) {
+	for _, sub := range slice {
+		switch a := f.audience; {
+		case a.copies != nil:
+			sub.take(protocol.Join(a.copies.frames[sub]))
+		case a.to.matches(sub.socket):
+			sub.take(f.batch)
+		}
+	}
 }
 
 // stepped is called when what a step served is out. It reports whether there is
@@ -105,20 +147,24 @@ func (f *feed) stepped() bool { return f.next < len(f.subs) || f.end() }
 func (f *feed) begin() {
 	entries := f.take()
 	f.busy, f.next, f.began = true, 0, time.Now()
+	f.audience = entries[0].audience
 	dropOldCounts(entries)
 	frames := make([]protocol.Frame, 0, len(entries))
 	for _, e := range entries {
 		if e.toAll() {
 			frames = append(frames, e.frame)
 		}
-		if e.sub != nil && !e.sub.special {
-			e.sub.special = true
-			f.special = append(f.special, e.sub)
+		if e.sub != nil {
+			f.single(e.sub)
 		}
+	}
+	for _, sub := range f.holding {
+		f.single(sub)
 	}
 	for _, sub := range f.special {
 		f.flusher.send(sub.socket, sub.batch(entries))
 	}
+	f.keepHolding()
 	for _, e := range entries {
 		switch e.kind {
 		case entryJoin:
@@ -133,15 +179,31 @@ func (f *feed) begin() {
 	clear(entries) // the list they came from may live on
 }
 
-// take takes what one pass may hold off the list.
+// single makes sub one of those who get something else in this pass.
+func (f *feed) single(sub *Subscription) {
+	if !sub.special {
+		sub.special = true
+		f.special = append(f.special, sub)
+	}
+}
+
+// take takes what one pass may hold off the list: there is something. What is not
+// for all is alone.
 func (f *feed) take() []entry {
 	c := f.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, bytes := 0, 0
 	for n < len(f.entries) && n < passEntries && (n == 0 || bytes+f.entries[n].bytes() <= passBytes) {
+		alone := f.entries[n].alone()
+		if alone && n > 0 {
+			break
+		}
 		bytes += f.entries[n].bytes()
 		n++
+		if alone {
+			break
+		}
 	}
 	f.taken = bytes
 	entries := f.entries[:n:n]
@@ -160,7 +222,7 @@ func (f *feed) end() bool {
 	}
 	f.special = f.special[:0]
 	more := f.settle()
-	f.batch, f.busy = protocol.Batch{}, false
+	f.batch, f.busy, f.audience = protocol.Batch{}, false, nil
 	if !more {
 		f.channel.registry.forget(f.channel)
 	}
@@ -189,7 +251,7 @@ func (f *feed) terminate() {
 	f.flusher.out.flush()
 	for _, sub := range f.subs {
 		if sub.role == roleSelf {
-			sub.socket.close(protocol.CloseUnauthorized, "You got disconnected by the app.")
+			sub.socket.closeFor(Revoked, protocol.CloseUnauthorized, "You got disconnected by the app.")
 		}
 	}
 }

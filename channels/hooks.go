@@ -3,7 +3,6 @@ package channels
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -100,43 +99,16 @@ type hooks struct {
 	authFailed    []func(context.Context, AuthFailure)
 	failed        []func(context.Context, *Socket, error)
 	messaged      []func(context.Context, *Socket, string, Event)
-	joined        []onChannel[func(context.Context, *Subscription)]
-	unsubscribed  []onChannel[func(context.Context, *Subscription, End)]
-	occupied      []onChannel[func(context.Context, Place)]
-	vacated       []onChannel[func(context.Context, Place)]
-	memberAdded   []onChannel[func(context.Context, Place, protocol.Member)]
-	memberRemoved []onChannel[func(context.Context, Place, string)]
+	joined        []onChannel[func(context.Context, *Subscription, authz.Captures)]
+	unsubscribed  []onChannel[func(context.Context, *Subscription, authz.Captures, End)]
+	occupied      []onChannel[func(context.Context, Place, authz.Captures)]
+	vacated       []onChannel[func(context.Context, Place, authz.Captures)]
+	memberAdded   []onChannel[func(context.Context, Place, authz.Captures, protocol.Member)]
+	memberRemoved []onChannel[func(context.Context, Place, authz.Captures, string)]
 
-	initial  []onChannel[func(context.Context, *Subscription) ([]Event, error)]
+	initial  []onChannel[func(context.Context, *Subscription, authz.Captures) ([]Event, error)]
 	filters  []onChannel[func(context.Context, *ClientEvent) (Verdict, error)]
 	messages map[string]func(context.Context, *Socket, Event) error
-}
-
-// An onChannel is a hook for the channels that a pattern matches.
-type onChannel[F any] struct {
-	pattern authz.Pattern
-	hook    F
-}
-
-// add registers f for a pattern. It panics if that is malformed.
-func add[F any](h *Hub, to *[]onChannel[F], pattern string, f F) {
-	h.registering()
-	p, err := authz.ParsePattern(pattern)
-	if err != nil {
-		panic(err)
-	}
-	*to = append(*to, onChannel[F]{p, f})
-}
-
-// matching returns the hooks for a channel, in order of registration.
-func matching[F any](all []onChannel[F], channel string) []F {
-	var found []F
-	for _, h := range all {
-		if _, ok := h.pattern.Match(channel); ok {
-			found = append(found, h.hook)
-		}
-	}
-	return slices.Clip(found)
 }
 
 // registering panics once connections may have been taken: hooks are read
@@ -159,17 +131,24 @@ func (h *Hub) OnConnecting(f func(ctx context.Context, r *ConnectRequest) (Welco
 	h.hooks.connecting = append(h.hooks.connecting, f)
 }
 
-// OnConnected registers an observer of connections that were let in. Observers
-// are told in order for one connection, after the fact, and can change nothing:
-// one that is slow or panics delays later ones of that connection only. What is
-// too much for their queue is not told, and counted.
+// OnConnected registers an observer of connections that were let in.
+//
+// Observers, of this and the other kinds, are told after the fact and can change
+// nothing. They run off the goroutines that serve clients, in order for one
+// connection (and, where they are about a channel as a whole, for one channel),
+// several of one kind in order of registration. ctx ends after 3 s; an observer
+// that goes on after that is no longer waited for, and a panic is logged, so one
+// that is slow or broken delays the later ones of its connection only. What is
+// too much for Config.ObserverQueue is not told, and counted. When the hub ends,
+// Hub.Run waits a few seconds until they have been told everything.
 func (h *Hub) OnConnected(f func(ctx context.Context, s *Socket)) {
 	h.registering()
 	h.hooks.connected = append(h.hooks.connected, f)
 }
 
-// OnDisconnected registers an observer of connections that have ended. It is not
-// told when the process dies: do not release what matters in it alone.
+// OnDisconnected registers an observer of connections that have ended: the last
+// that is told of a connection. It is not told when the process dies: do not
+// release what matters in it alone.
 func (h *Hub) OnDisconnected(f func(ctx context.Context, s *Socket, why End)) {
 	h.registering()
 	h.hooks.disconnected = append(h.hooks.disconnected, f)
@@ -190,50 +169,58 @@ func (h *Hub) OnAuthFailed(f func(ctx context.Context, a AuthFailure)) {
 	h.hooks.authFailed = append(h.hooks.authFailed, f)
 }
 
-// OnError registers an observer of messages that were answered with an error.
+// OnError registers an observer of messages that were answered with an error:
+// with a pusher:error, or with what refuses a subscription. err is the reason,
+// which may say more than the client was told.
 func (h *Hub) OnError(f func(ctx context.Context, s *Socket, err error)) {
 	h.registering()
 	h.hooks.failed = append(h.hooks.failed, f)
 }
 
 // OnMessage registers an observer of client events (with their channel) and
-// custom messages (without), after they have been carried out.
+// custom messages ("") that were not answered with an error, after they have been
+// carried out. e is what the client sent, whatever filters made of it.
 func (h *Hub) OnMessage(f func(ctx context.Context, s *Socket, channel string, e Event)) {
 	h.registering()
 	h.hooks.messaged = append(h.hooks.messaged, f)
 }
 
 // OnJoined registers an observer of subscriptions that have succeeded, on
-// channels that the pattern matches (authz.ParsePattern).
-func (h *Hub) OnJoined(pattern string, f func(ctx context.Context, sub *Subscription)) {
+// channels that the pattern matches (authz.ParsePattern). It is given what the
+// pattern captures, as are the other hooks with a pattern; nobody modifies that.
+func (h *Hub) OnJoined(pattern string, f func(ctx context.Context, sub *Subscription, c authz.Captures)) {
 	add(h, &h.hooks.joined, pattern, f)
 }
 
-// OnUnsubscribed registers an observer of subscriptions that have ended.
-func (h *Hub) OnUnsubscribed(pattern string, f func(ctx context.Context, sub *Subscription, why End)) {
+// OnUnsubscribed registers an observer of subscriptions that have ended: once for
+// each that OnJoined would be told of, with the same sub.
+func (h *Hub) OnUnsubscribed(pattern string, f func(ctx context.Context, sub *Subscription, c authz.Captures, why End)) {
 	add(h, &h.hooks.unsubscribed, pattern, f)
 }
 
 // OnOccupied registers an observer of channels that have got their first
 // subscriber on this node.
-func (h *Hub) OnOccupied(pattern string, f func(ctx context.Context, p Place)) {
+func (h *Hub) OnOccupied(pattern string, f func(ctx context.Context, p Place, c authz.Captures)) {
 	add(h, &h.hooks.occupied, pattern, f)
 }
 
 // OnVacated registers an observer of channels that have lost their last
 // subscriber on this node.
-func (h *Hub) OnVacated(pattern string, f func(ctx context.Context, p Place)) {
+func (h *Hub) OnVacated(pattern string, f func(ctx context.Context, p Place, c authz.Captures)) {
 	add(h, &h.hooks.vacated, pattern, f)
 }
 
-// OnMemberAdded registers an observer of users whose first socket has come to a
-// presence channel that this node has a subscription on.
-func (h *Hub) OnMemberAdded(pattern string, f func(ctx context.Context, p Place, m protocol.Member)) {
+// OnMemberAdded registers an observer of users who have come to a presence
+// channel, with their first socket, as far as this node looks: between OnOccupied
+// and OnVacated. When it begins to look it is told of all who are there, and when
+// it ceases, by OnMemberRemoved, that they have gone; so of every user it is told
+// the two in turn.
+func (h *Hub) OnMemberAdded(pattern string, f func(ctx context.Context, p Place, c authz.Captures, m protocol.Member)) {
 	add(h, &h.hooks.memberAdded, pattern, f)
 }
 
 // OnMemberRemoved registers an observer of users whose last socket has gone from
-// a presence channel that this node has a subscription on.
-func (h *Hub) OnMemberRemoved(pattern string, f func(ctx context.Context, p Place, userID string)) {
+// a presence channel, as far as this node looks.
+func (h *Hub) OnMemberRemoved(pattern string, f func(ctx context.Context, p Place, c authz.Captures, userID string)) {
 	add(h, &h.hooks.memberRemoved, pattern, f)
 }

@@ -29,6 +29,10 @@ type Hub struct {
 	born      time.Time
 	hooks     hooks
 	calls     authz.Calls // of hooks
+	filters   authz.Calls // of filters; each of these has a bound of its own for those that never return
+	handlers  authz.Calls // of handlers of custom messages
+	loaders   authz.Calls // of what loads initial state
+	observers *observers
 
 	held   atomic.Int64 // connections that wait for the application's answer
 	state  atomic.Int32
@@ -67,6 +71,7 @@ func New(c Config) (*Hub, error) {
 	}
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
+	h.observers = newObservers(h)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {
@@ -140,6 +145,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.state.Store(stateDraining)
 	close(h.ending)
 	h.drain()
+	h.observers.end(time.Now().Add(observersDrain))
 	h.tasks.wait()
 	stop()
 	owned.Wait()
@@ -167,7 +173,7 @@ func (h *Hub) drain() {
 			time.Sleep(h.config.Drain / time.Duration(lots))
 		}
 		for _, s := range all[len(all)*i/lots : len(all)*(i+1)/lots] {
-			s.close(protocol.CloseReconnect, "The server is restarting")
+			s.closeFor(Shutdown, protocol.CloseReconnect, "The server is restarting")
 		}
 	}
 }

@@ -81,6 +81,7 @@ type lanes struct {
 	watching bool             // there is a goroutine that watches over resting
 	waiting  int              // tasks that were not tried yet
 	running  int              // goroutines
+	last     func()           // to be done once there are no queues; nil: nothing
 }
 
 // A lane is the queue of one channel.
@@ -187,6 +188,29 @@ func (l *lanes) nextLocked(q *lane) {
 		return
 	}
 	delete(l.queues, q.channel)
+	if l.last != nil && len(l.queues) == 0 {
+		l.last()
+		l.last = nil
+	}
+}
+
+// finally does f, which waits for nothing, once nothing that the socket has asked
+// for is queued or under way.
+func (s *Socket) finally(f func()) {
+	s.doing.Lock()
+	l := s.lanes
+	s.doing.Unlock()
+	if l == nil {
+		f()
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queues) == 0 {
+		f()
+	} else {
+		l.last = f
+	}
 }
 
 // attempt runs t. It reports whether that was the last time.

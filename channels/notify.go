@@ -15,10 +15,3 @@ func (h *Hub) tellAuthFailed(a AuthFailure) {
 		h.observe(h.sockets.find(a.Socket), func(ctx context.Context) { f(ctx, a) })
 	}
 }
-
-// observe calls an observer about s; nil: about no socket that there is.
-func (h *Hub) observe(_ *Socket, f func(ctx context.Context)) {
-	h.Go(func() {
-		_ = h.calls.Do(context.Background(), func(ctx context.Context) error { f(ctx); return nil })
-	})
-}

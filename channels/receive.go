@@ -19,7 +19,8 @@ import (
 //	├─ subscribe     check, then lane: Broker.Enter, Channel.join
 //	├─ unsubscribe   lane: Channel.leave, Broker.Leave
 //	├─ signin        check, then lane: enter the user's place, watch others
-//	└─ clientEvent   check, then Hub.publish
+//	├─ clientEvent   check, then Hub.publish; with filters, lane: ask them before
+//	└─ message       check, then lane: the application's handler
 func (s *Socket) Receive(b []byte) {
 	s.Alive()
 	if len(b) > s.MessageLimit() {
@@ -37,7 +38,7 @@ func (s *Socket) Receive(b []byte) {
 	if wrong, ok := errors.AsType[*protocol.Error](err); ok {
 		s.fail(wrong)
 	} else if refused, ok := errors.AsType[*protocol.Rejection](err); ok {
-		s.send(protocol.Join(refused.Frames()...))
+		s.deny(refused)
 	}
 }
 
@@ -67,6 +68,9 @@ func (s *Socket) handle(m protocol.Message) error {
 	}
 	if protocol.IsClientEvent(m.Name) {
 		return s.clientEvent(m)
+	}
+	if f := s.hub.hooks.messages[m.Name]; f != nil && m.Channel == "" {
+		return s.message(m, f)
 	}
 	return protocol.UnsupportedEvent(m.Name)
 }
@@ -179,7 +183,7 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		if errors.Is(err, ErrFull) {
 			sub.entered = false
 			s.forget(sub)
-			s.send(protocol.Join(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers).Frames()...))
+			s.deny(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers))
 			return nil
 		}
 		if err != nil {
@@ -231,7 +235,7 @@ func (s *Socket) unsubscribe(m protocol.Message) error {
 	pending := s.dropLocked(name)
 	s.mu.Unlock()
 	if sub != nil {
-		s.leave(sub, End{})
+		s.leave(sub, End{By: ByClient})
 	} else if pending {
 		s.hurry(name)
 	}
@@ -239,27 +243,25 @@ func (s *Socket) unsubscribe(m protocol.Message) error {
 }
 
 // leave takes a subscription off its channel, after what was asked for there
-// before. The socket has forgotten it already.
+// before. The socket has forgotten it already, and hears nothing more.
 func (s *Socket) leave(sub *Subscription, why End) {
-	s.do(sub.channel.place.Channel, func(ctx context.Context, _ bool) error {
+	name := sub.channel.place.Channel
+	task := func(ctx context.Context, _ bool) error {
 		s.leaveNow(ctx, sub, why)
 		return nil
-	})
+	}
+	if l := s.atOnce(name, task); l != nil {
+		if sub.joined.Load() {
+			s.silence(sub, why)
+		}
+		l.await()
+		l.add(name, task)
+	}
 }
 
-// leaveNow is leave's task. The client is told if it did not want to leave.
+// leaveNow is leave's task.
 func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
-	var notice protocol.Frame
-	if why.By == Revoked {
-		notice = protocol.NotAuthorized(sub.channel.place.Channel).Event().Frame()
-	}
-	helped := !s.more.Load()
-	if !sub.channel.leave(sub, notice, helped) {
-		s.send(protocol.Join(notice))
-	}
-	if helped {
-		s.flusher.help()
-	}
+	s.silence(sub, why)
 	s.hub.channels.release(sub.channel)
 	if !sub.entered {
 		return
@@ -269,61 +271,101 @@ func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
 	}
 }
 
+// silence takes a subscription out of the channel's lists. The client is told if it
+// did not want to leave.
+func (s *Socket) silence(sub *Subscription, why End) {
+	var notice protocol.Frame
+	if why.By == Revoked {
+		notice = protocol.NotAuthorized(sub.channel.place.Channel).Event().Frame()
+	}
+	helped := !s.more.Load()
+	if !sub.channel.leave(sub, why, notice, helped) {
+		s.send(protocol.Join(notice))
+	}
+	if helped {
+		s.flusher.help()
+	}
+}
+
 func (s *Socket) clientEvent(m protocol.Message) error {
-	user, err := s.checkClientEvent(m)
+	sub, err := s.checkClientEvent(m)
 	if err != nil {
 		return err
 	}
-	e := Envelope{Place: s.app.place(m.Channel), Name: m.Name, Data: m.Data, UserID: user, Except: s.id, helped: !s.more.Load()}
+	e := Envelope{Place: sub.channel.place, Name: m.Name, Data: m.Data, UserID: sub.member(), Except: s.id, helped: !s.more.Load()}
+	if hooks := sub.channel.hooks; hooks != nil && len(hooks.filters) > 0 {
+		s.do(m.Channel, func(_ context.Context, wait bool) error {
+			if !wait {
+				return errWouldWait
+			}
+			s.filter(sub, e)
+			return nil
+		})
+		return nil
+	}
 	s.do(m.Channel, func(ctx context.Context, wait bool) error {
 		var deadline time.Time
 		if wait {
 			deadline = s.hub.deadline()
 		}
 		err := s.hub.publish(ctx, e, deadline)
-		if err == nil || !wait {
+		switch {
+		case err == nil:
+			s.tellMessage(m.Channel, Event{m.Name, m.Data})
+		case !wait:
 			return err
+		default:
+			s.undelivered(m.Name, err)
 		}
-		s.hub.config.Counters.Dropped(dropReason(err), 1)
-		s.fail(&protocol.Error{Message: "Client event " + m.Name + " was not delivered, send it again later"})
 		return nil
 	})
 	return nil
 }
 
-// checkClientEvent decides whether a client event may be published, and in
-// whose name: the sender's word on that is never taken.
-func (s *Socket) checkClientEvent(m protocol.Message) (user string, err error) {
+// undelivered answers a client event that could not be published.
+func (s *Socket) undelivered(name string, err error) {
+	s.hub.config.Counters.Dropped(dropReason(err), 1)
+	s.failOver(&protocol.Error{Message: "Client event " + name + " was not delivered, send it again later"}, err)
+}
+
+// checkClientEvent decides whether a client event may be published, and returns
+// the sender's subscription.
+func (s *Socket) checkClientEvent(m protocol.Message) (*Subscription, error) {
 	limits := s.app.config.Limits
 	if m.Channel == "" || !m.HasData {
-		return "", protocol.InvalidClientEvent()
+		return nil, protocol.InvalidClientEvent()
 	}
 	if !s.app.config.ClientEvents {
-		return "", protocol.ClientEventsDisabled()
+		return nil, protocol.ClientEventsDisabled()
 	}
 	kind := protocol.KindOf(m.Channel)
 	if !kind.AllowsClientEvents() {
-		return "", protocol.ClientEventKind()
+		return nil, protocol.ClientEventKind()
 	}
 	s.mu.Lock()
 	sub := s.subs.find(m.Channel)
 	ended := sub == nil || sub.revoked
 	s.mu.Unlock()
 	if ended || !sub.joined.Load() {
-		return "", protocol.ClientEventNotSubscribed(m.Channel)
+		return nil, protocol.ClientEventNotSubscribed(m.Channel)
 	}
 	if err := protocol.CheckEvent(m.Name, limits.EventName); err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(m.Data) > limits.EventData {
-		return "", protocol.ClientEventData(limits.EventData)
+		return nil, protocol.ClientEventData(limits.EventData)
 	}
+	if err := s.checkRate(); err != nil {
+		return nil, err
+	}
+	return sub, nil
+}
+
+// checkRate counts a client event or a custom message.
+func (s *Socket) checkRate() error {
 	if !s.bucket.take(s.hub.now()) {
 		s.hub.config.Counters.Dropped(DropRate, 1)
-		return "", protocol.ClientEventRate(limits.ClientEvents)
+		return protocol.ClientEventRate(s.app.config.Limits.ClientEvents)
 	}
-	if kind.IsPresence() {
-		user = sub.occupant.Member.UserID
-	}
-	return user, nil
+	return nil
 }

@@ -24,7 +24,7 @@ func (s *Socket) revoke(sub *Subscription, why End) {
 	switch {
 	case pending:
 		s.hurry(name)
-		s.send(protocol.Join(protocol.NotAuthorized(name).Frames()...))
+		s.deny(protocol.NotAuthorized(name))
 	case !begun:
 		// The socket forgets it there, not before: else a new subscribe might enter
 		// first, and the broker would take that off the place.

@@ -11,6 +11,9 @@ func (k *sink) Deliver(e Envelope) {
 	if c == nil {
 		return
 	}
+	if e.To != nil && e.to == nil {
+		e.to = narrow(*e.To)
+	}
 	var except *Subscription
 	if e.Except != "" {
 		if s := h.sockets.find(e.Except); s != nil {
@@ -19,6 +22,19 @@ func (k *sink) Deliver(e Envelope) {
 	}
 	c.deliver(e, except, h.config.Counters)
 }
+
+// narrow compiles a selector of another node. What cannot be understood selects
+// nobody.
+func narrow(to Selector) *matcher {
+	m, err := to.compile()
+	if err != nil {
+		return nobody
+	}
+	return m
+}
+
+// nobody matches no socket.
+var nobody = &matcher{Selector: Selector{Users: []string{}}}
 
 // Gap hands a place's state over after envelopes were lost.
 func (k *sink) Gap(p Place, now Snapshot) {

@@ -59,6 +59,9 @@ type Socket struct {
 	doing sync.Mutex // before all other locks: something is being done at once
 	lanes *lanes     // nil until something had to wait; guarded by doing
 
+	called  atomic.Pointer[called] // nil until a hook was called for the socket
+	closing atomic.Pointer[End]    // how the hub has ended it; nil: it has not
+
 	mu sync.Mutex
 	// Guarded by mu.
 	subs   subscriptions
@@ -95,12 +98,13 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 	} else {
 		s.send(protocol.Join(append([]protocol.Frame{first}, r.answer.welcome...)...))
 	}
+	s.tellConnected()
 	h.sockets.add(s)
 	if news {
 		h.tellAuthenticated(s, ByUpgrade)
 	}
 	if h.state.Load() >= stateDraining {
-		s.close(protocol.CloseReconnect, "The server is restarting") // the drain may not have seen it
+		s.closeFor(Shutdown, protocol.CloseReconnect, "The server is restarting") // the drain may not have seen it
 	}
 	return s
 }
@@ -215,20 +219,29 @@ func (s *Socket) End() {
 		s.app.connections.Add(-1)
 	}
 	s.mu.Unlock()
+	if c := s.called.Load(); c != nil {
+		c.end()
+	}
 	for sub := range subs.all {
-		s.leave(sub, End{})
+		s.leave(sub, End{By: withConnection})
 	}
 	s.signout()
+	s.finally(s.tellDisconnected)
 }
 
 // send gives the client frames that only it gets, or that a flusher joined.
-func (s *Socket) send(b protocol.Batch) {
+func (s *Socket) send(b protocol.Batch) { _ = s.trySend(b) }
+
+// trySend is send, and returns what the Conn says.
+func (s *Socket) trySend(b protocol.Batch) error {
 	if b.Len() == 0 {
-		return
+		return nil
 	}
-	if err := s.conn.Send(b); errors.Is(err, ErrSlow) {
+	err := s.conn.Send(b)
+	if errors.Is(err, ErrSlow) {
 		s.slow(b.Len())
 	}
+	return err
 }
 
 // sendAll is send for each of batches in order, with one write if the Conn can.
@@ -254,21 +267,23 @@ func (s *Socket) sendAll(batches []protocol.Batch) {
 func (s *Socket) slow(frames int) {
 	s.gone.Store(true)
 	s.hub.config.Counters.Dropped(DropSlow, frames)
+	s.closing.CompareAndSwap(nil, &End{Code: protocol.CloseOverCapacity, Reason: protocol.CloseOverCapacity.Reason(), By: ByServer})
 	s.hub.config.Counters.Closed(protocol.CloseOverCapacity)
 }
 
-// fail tells the client what was wrong with what it sent.
-func (s *Socket) fail(e *protocol.Error) { s.send(protocol.Join(e.Frame())) }
+// close ends the connection with a code, over something that the client did or
+// did not do; "" takes the code's own reason. Only the first call counts.
+func (s *Socket) close(code protocol.CloseCode, reason string) { s.closeFor(ByServer, code, reason) }
 
-// close ends the connection with a code; "" takes the code's own reason. Only
-// the first call counts.
-func (s *Socket) close(code protocol.CloseCode, reason string) {
+// closeFor is close, and says who ends the connection.
+func (s *Socket) closeFor(by EndedBy, code protocol.CloseCode, reason string) {
 	if s.gone.Swap(true) {
 		return
 	}
 	if reason == "" {
 		reason = code.Reason()
 	}
+	s.closing.Store(&End{Code: code, Reason: reason, By: by})
 	s.hub.config.Counters.Closed(code)
 	s.conn.Close(code, reason)
 }

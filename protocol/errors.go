@@ -10,6 +10,7 @@ import (
 type Error struct {
 	Code    CloseCode // 0: null on the wire, the normal form once the connection is established
 	Message string    // for the developer who reads the client's log
+	Channel string    // "": not sent; else pusher-js tells the channel's handlers too
 }
 
 // NewError returns the Error of a code with its default reason.
@@ -26,14 +27,22 @@ func (e *Error) Error() string {
 // Frame returns the pusher:error. Unlike that of any other event its data is a JSON object, not a string.
 // An Error of code 0 must not be sent before connection_established: pusher-js throws on it.
 func (e *Error) Frame() Frame {
-	const head, middle = `{"event":"pusher:error","data":{"code":`, `,"message":`
-	message := validUTF8(e.Message)
+	const head, data, middle = `{"event":"pusher:error"`, `,"data":{"code":`, `,"message":`
+	message, channel := validUTF8(e.Message), validUTF8(e.Channel)
 	code := "null"
 	if e.Code != 0 {
 		code = strconv.Itoa(int(e.Code))
 	}
-	b := newFrame(len(head) + len(code) + len(middle) + quotedLen(message) + len(`}}`))
-	b = append(b, head...)
+	n := len(head) + len(data) + len(code) + len(middle) + quotedLen(message) + len(`}}`)
+	if channel != "" {
+		n += len(keyChannel) + quotedLen(channel)
+	}
+	b := append(newFrame(n), head...)
+	if channel != "" {
+		b = append(b, keyChannel...)
+		b = appendQuoted(b, channel)
+	}
+	b = append(b, data...)
 	b = append(b, code...)
 	b = append(b, middle...)
 	b = appendQuoted(b, message)
@@ -48,7 +57,7 @@ func InvalidJSON() *Error { return &Error{Message: "Received invalid JSON"} }
 
 // UnknownApp refuses a connection whose URL has a key of no app. Official.
 func UnknownApp(key string) *Error {
-	return &Error{CloseUnknownApp, fmt.Sprintf("App key %s not in this cluster. Did you forget to specify the cluster?", key)}
+	return &Error{Code: CloseUnknownApp, Message: fmt.Sprintf("App key %s not in this cluster. Did you forget to specify the cluster?", key)}
 }
 
 // UnsupportedEvent answers an event which is neither a command nor a client event. Official.
@@ -83,7 +92,7 @@ func ClientEventNotSubscribed(channel string) *Error {
 
 // ClientEventRate answers a client event beyond the limit, in events a second. The event is dropped.
 func ClientEventRate(limit int) *Error {
-	return &Error{ErrorClientEventRate, fmt.Sprintf("Client event rejected: over the rate limit of %d per second, send fewer", limit)}
+	return &Error{Code: ErrorClientEventRate, Message: fmt.Sprintf("Client event rejected: over the rate limit of %d per second, send fewer", limit)}
 }
 
 // ClientEventData answers a client event whose data is over the limit, in bytes.

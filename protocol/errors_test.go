@@ -17,6 +17,8 @@ func TestErrorFrame(t *testing.T) {
 		{protocol.NewError(protocol.CloseOverQuota), `{"event":"pusher:error","data":{"code":4004,"message":"Account over quota"}}`},
 		{protocol.UnsupportedEvent("a\"\xff<"), `{"event":"pusher:error","data":{"code":null,"message":` +
 			`"Unsupported event received on socket: a\"�<"}}`},
+		{&protocol.Error{Code: 4301, Message: "no", Channel: "private-x"},
+			`{"event":"pusher:error","channel":"private-x","data":{"code":4301,"message":"no"}}`},
 	} {
 		if got := string(c.err.Frame().JSON()); got != c.want {
 			t.Errorf("Frame of %v:\n got %s\nwant %s", c.err, got, c.want)
