@@ -47,8 +47,21 @@ func (s *Socket) calling() *called {
 	return c
 }
 
-// HooksStuck returns how many calls of hooks have outstayed their time and have
-// not returned: the application ignores the end of the ctx that it is given.
+// HooksStuck returns how many calls of the application's code, Authenticators and
+// policies among it, have outstayed their time and have not returned: it ignores the
+// end of the ctx that it is given.
 func (h *Hub) HooksStuck() int {
-	return h.calls.Stuck() + h.filters.Stuck() + h.handlers.Stuck() + h.loaders.Stuck() + h.observers.calls.Stuck()
+	n := h.calls.Stuck() + h.filters.Stuck() + h.handlers.Stuck() + h.loaders.Stuck() + h.observers.calls.Stuck()
+	policies := make(map[*authz.Registry]bool)
+	for id, app := range h.apps {
+		if id == app.ID() { // no alias
+			n += app.calls.Stuck()
+			policies[app.config.Policies] = true
+		}
+	}
+	delete(policies, nil)
+	for p := range policies {
+		n += p.Stuck()
+	}
+	return n
 }

@@ -28,11 +28,14 @@ type Hub struct {
 	flushers  []*flusher
 	born      time.Time
 	hooks     hooks
-	calls     authz.Calls // of hooks
-	filters   authz.Calls // of filters; each of these has a bound of its own for those that never return
-	handlers  authz.Calls // of handlers of custom messages
-	loaders   authz.Calls // of what loads initial state
 	observers *observers
+
+	// Calls of hooks, by what they are for: each has a bound of its own, so that
+	// filters that hang keep nobody from connecting.
+	calls    authz.Calls // of gates
+	filters  authz.Calls
+	handlers authz.Calls // of custom messages
+	loaders  authz.Calls // of initial state
 
 	held   atomic.Int64 // connections that wait for the application's answer
 	state  atomic.Int32
