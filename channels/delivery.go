@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"hark/authz"
 	"hark/protocol"
@@ -46,7 +45,7 @@ func (s *Socket) prepare(d Delivery) (ready, error) {
 		return ready{}, err
 	}
 	e := Envelope{Place: s.app.place(d.Channel), Name: d.Event.Name, Data: d.Event.Data, Except: s.id}
-	if !reflect.ValueOf(d.Except).IsZero() {
+	if !d.Except.IsZero() {
 		to := Everyone().But(d.Except)
 		var err error
 		if e.to, err = to.compile(); err != nil {

@@ -1,5 +1,10 @@
 package channels
 
+import (
+	"hark/authz"
+	"hark/protocol"
+)
+
 // Held returns how many channels this node has.
 func (h *Hub) Held() int {
 	n := 0
@@ -36,4 +41,27 @@ func (s *Socket) anyOn(channel string) *Subscription {
 		return a.pending[channel]
 	}
 	return nil
+}
+
+// NewSocket returns a socket of no hub that speaks for somebody and is on channels,
+// for Selectors to be asked about.
+func NewSocket(id string, who authz.Identity, on ...string) *Socket {
+	s := &Socket{id: protocol.SocketID(id)}
+	s.identity.Store(&speaker{Identity: who})
+	for _, name := range on {
+		sub := &Subscription{socket: s, channel: &Channel{place: Place{Channel: name}}}
+		sub.joined.Store(true)
+		s.subs.add(sub)
+	}
+	return s
+}
+
+// Matches reports whether the selector selects the socket. It panics if it selects
+// nobody by what it says.
+func Matches(sel Selector, s *Socket) bool {
+	m, err := sel.compile()
+	if err != nil {
+		panic(err)
+	}
+	return m.matches(s)
 }

@@ -3,20 +3,25 @@ package channels
 import (
 	"errors"
 	"fmt"
-	"slices"
 
-	"hark/authz"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Selector says which connections something is for. It is data, so that it can
-// be stored, sent to other nodes, and written as JSON by backends:
+// A Selector says which connections of an app something is for. It is data, so
+// that it can be stored, sent to other nodes, and written as JSON by backends:
 //
 //	{"everyone":true}
 //	{"roles":["admin"],"tenant":"acme","except":{"users":["7"]}}
 //
-// What it names must all hold of a connection; of a list, one. The zero Selector
-// selects nobody and is an error wherever one is needed: everybody has to be
-// said.
+// All that it says must hold of a connection; of a list, one entry. It is asked at
+// the moment when something is sent or done, of the connections that are there.
+//
+// The zero Selector says nothing: it selects nobody, and is ErrNoTarget wherever
+// one is needed. Everybody has to be said. In Go an empty field cannot be told
+// from one that is left out: where an id may be empty by mistake, write
+// Tenant(id).And(Roles("admin")), which is ErrNoTarget then, and no literal. In
+// JSON a field that is there and empty, or null, is an error.
 type Selector struct {
 	Everyone bool              `json:"everyone,omitzero"`
 	SignedIn bool              `json:"signed_in,omitzero"` // who is no guest
@@ -24,7 +29,7 @@ type Selector struct {
 	Users    []string          `json:"users,omitzero"` // by their ids
 	Roles    []string          `json:"roles,omitzero"`
 	Tenant   string            `json:"tenant,omitzero"`
-	Attrs    map[string]string `json:"attrs,omitzero"`
+	Attrs    map[string]string `json:"attrs,omitzero"`   // all of these
 	Sockets  []string          `json:"sockets,omitzero"` // by their ids
 	On       string            `json:"on,omitzero"`      // the pattern of a channel that they are on
 	Any      []Selector        `json:"any,omitzero"`     // one of these
@@ -41,7 +46,7 @@ func SignedIn() Selector { return Selector{SignedIn: true} }
 // Guests selects the connections of guests.
 func Guests() Selector { return Selector{Guests: true} }
 
-// Users selects the connections of users.
+// Users selects the connections of users, by their ids.
 func Users(ids ...string) Selector { return Selector{Users: some(ids)} }
 
 // Roles selects the connections of users who have one of the roles.
@@ -69,124 +74,131 @@ func (s Selector) And(t Selector) Selector { return Selector{All: []Selector{s, 
 // Or selects what either selects.
 func (s Selector) Or(t Selector) Selector { return Selector{Any: []Selector{s, t}} }
 
-// But selects what s selects and t does not.
+// But selects what s selects and t does not; t has to name somebody, too.
 func (s Selector) But(t Selector) Selector { return Selector{All: []Selector{s}, Except: &t} }
+
+// IsZero reports whether s is the zero Selector.
+func (s Selector) IsZero() bool {
+	return !s.Everyone && !s.SignedIn && !s.Guests && s.Users == nil && s.Roles == nil && s.Tenant == "" &&
+		s.Attrs == nil && s.Sockets == nil && s.On == "" && s.Any == nil && s.All == nil && s.Except == nil
+}
+
+// Check returns nil if s can be used. Otherwise the error is ErrNoTarget, or says
+// what is wrong: a pattern, an empty id, too much of something.
+func (s Selector) Check() error {
+	_, err := s.compile()
+	return err
+}
 
 // ErrNoTarget says that a Selector selects nobody, by what it says and not by who
 // is there.
 var ErrNoTarget = errors.New("channels: the selector names nobody; say everyone if that is meant")
 
-// maxTerms bounds a Selector: the Selectors in it, and the entries of their lists.
-const maxTerms = 10_000
-
-// A matcher is a Selector ready to be asked.
-type matcher struct {
-	Selector
-	on     authz.Pattern
-	any    []matcher
-	all    []matcher
-	except *matcher
+// ParseSelector reads a Selector from JSON and checks it.
+func ParseSelector(text []byte) (Selector, error) {
+	var s Selector
+	if err := json.Unmarshal(text, &s); err != nil {
+		if wrong, ok := errors.AsType[*selectorError](err); ok {
+			return Selector{}, wrong
+		}
+		return Selector{}, fmt.Errorf("channels: the selector is not JSON: %w", err)
+	}
+	return s, s.Check()
 }
 
-// compile checks the selector. The error is ErrNoTarget or says what is wrong.
-func (s Selector) compile() (*matcher, error) {
-	terms := 0
-	m, err := s.compileWithin(&terms)
+// A selectorError is JSON that is no Selector.
+type selectorError struct{ text string }
+
+func (e *selectorError) Error() string { return "channels: the selector " + e.text }
+
+func wrongSelector(format string, args ...any) error {
+	return &selectorError{fmt.Sprintf(format, args...)}
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom. What it does not know is an
+// error, and so is null: a misspelled or forgotten condition must not select more
+// than was meant.
+func (s *Selector) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*s = Selector{}
+	if d.StackDepth() > maxNesting {
+		return wrongSelector("is nested more than %d deep", maxNesting)
+	}
+	if d.PeekKind() != '{' {
+		if _, err := d.ReadValue(); err != nil {
+			return err
+		}
+		return wrongSelector(`must be a JSON object, such as {"users":["7"]} or {"everyone":true}`)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() == '"' {
+		if err := s.readMember(d); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken() // the }, or what is wrong instead
+	return err
+}
+
+func (s *Selector) readMember(d *jsontext.Decoder) error {
+	token, err := d.ReadToken()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &m, nil
+	name := token.String()
+	to, form := s.member(name)
+	if to == nil {
+		return wrongSelector("has %q, which is nothing it can have", name)
+	}
+	switch d.PeekKind() {
+	case 0:
+		_, err = d.ReadValue() // no JSON: this says why
+		return err
+	case 'n':
+		return wrongSelector("has a %q that is not %s", name, form)
+	}
+	err = json.UnmarshalDecode(d, to)
+	if wrong, ok := errors.AsType[*selectorError](err); ok {
+		return wrong
+	}
+	if _, ok := errors.AsType[*json.SemanticError](err); ok {
+		return wrongSelector("has a %q that is not %s", name, form)
+	}
+	if text, ok := to.(*string); ok && err == nil && *text == "" {
+		return wrongSelector("has an empty %q: leave it out if it does not matter", name)
+	}
+	return err
 }
 
-func (s Selector) compileWithin(terms *int) (matcher, error) {
-	m := matcher{Selector: s}
-	*terms += 1 + len(s.Users) + len(s.Roles) + len(s.Sockets) + len(s.Attrs)
-	if *terms > maxTerms {
-		return m, fmt.Errorf("channels: the selector names more than %d things, use several calls", maxTerms)
+// member returns where a member of the JSON object belongs, and what it has to be.
+func (s *Selector) member(name string) (to any, form string) {
+	const flag, list, text = "true or false", "an array of strings", "a string"
+	switch name {
+	case "everyone":
+		return &s.Everyone, flag
+	case "signed_in":
+		return &s.SignedIn, flag
+	case "guests":
+		return &s.Guests, flag
+	case "users":
+		return &s.Users, list
+	case "roles":
+		return &s.Roles, list
+	case "tenant":
+		return &s.Tenant, text
+	case "attrs":
+		return &s.Attrs, "an object of strings"
+	case "sockets":
+		return &s.Sockets, list
+	case "on":
+		return &s.On, text
+	case "any":
+		return &s.Any, "an array of selectors"
+	case "all":
+		return &s.All, "an array of selectors"
+	case "except":
+		return &s.Except, "a selector"
 	}
-	for _, list := range [][]string{s.Users, s.Roles, s.Sockets} {
-		if list != nil && len(list) == 0 {
-			return m, ErrNoTarget
-		}
-	}
-	if s.Any != nil && len(s.Any) == 0 || s.All != nil && len(s.All) == 0 || s.Attrs != nil && len(s.Attrs) == 0 {
-		return m, ErrNoTarget
-	}
-	if !s.Everyone && !s.SignedIn && !s.Guests && s.Users == nil && s.Roles == nil && s.Tenant == "" &&
-		s.Attrs == nil && s.Sockets == nil && s.On == "" && s.Any == nil && s.All == nil {
-		return m, ErrNoTarget
-	}
-	if s.On != "" {
-		var err error
-		if m.on, err = authz.ParsePattern(s.On); err != nil {
-			return m, err
-		}
-	}
-	for _, part := range []struct {
-		from []Selector
-		to   *[]matcher
-	}{{s.Any, &m.any}, {s.All, &m.all}} {
-		for _, inner := range part.from {
-			compiled, err := inner.compileWithin(terms)
-			if err != nil {
-				return m, err
-			}
-			*part.to = append(*part.to, compiled)
-		}
-	}
-	if s.Except != nil {
-		compiled, err := s.Except.compileWithin(terms)
-		if err != nil {
-			return m, err
-		}
-		m.except = &compiled
-	}
-	return m, nil
-}
-
-// matches reports whether the selector selects the socket.
-func (m *matcher) matches(s *Socket) bool {
-	id := s.Identity()
-	switch {
-	case m.SignedIn && id.Guest(),
-		m.Guests && !id.Guest(),
-		m.Users != nil && (id.Guest() || !slices.Contains(m.Users, id.ID)),
-		m.Roles != nil && !slices.ContainsFunc(m.Roles, id.HasRole),
-		m.Tenant != "" && m.Tenant != id.Tenant,
-		m.Sockets != nil && !slices.Contains(m.Sockets, string(s.id)),
-		m.On != "" && !s.isOn(m.on),
-		m.except != nil && m.except.matches(s):
-		return false
-	}
-	for key, value := range m.Attrs {
-		if got, ok := id.Attrs[key]; !ok || got != value {
-			return false
-		}
-	}
-	for i := range m.all {
-		if !m.all[i].matches(s) {
-			return false
-		}
-	}
-	if m.any == nil {
-		return true
-	}
-	for i := range m.any {
-		if m.any[i].matches(s) {
-			return true
-		}
-	}
-	return false
-}
-
-// isOn reports whether the socket is on a channel that the pattern matches.
-func (s *Socket) isOn(pattern authz.Pattern) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for sub := range s.subs.all {
-		if _, ok := pattern.Match(sub.channel.place.Channel); ok && sub.joined.Load() {
-			return true
-		}
-	}
-	return false
+	return nil, ""
 }

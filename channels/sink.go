@@ -34,7 +34,7 @@ func narrow(to Selector) *matcher {
 }
 
 // nobody matches no socket.
-var nobody = &matcher{Selector: Selector{Users: []string{}}}
+var nobody = &matcher{users: names{}}
 
 // Gap hands a place's state over after envelopes were lost.
 func (k *sink) Gap(p Place, now Snapshot) {
