@@ -21,8 +21,13 @@ type App struct {
 	personal    authz.Pattern   // of AppConfig.IdentityPattern
 	calls       authz.Calls     // of its Authenticator
 	connections atomic.Int64
-	moment      atomic.Uint64 // in the order of grants and revocations: how many of these there were
+	moment      atomic.Uint64 // in the order of grants and revocations: each command has the next. 1 before the first
 	complained  atomic.Int64  // Hub.now when the log was told last that nobody can be let in; 0: never
+
+	revocations revocations
+	rechecks    rechecks
+	controlled  atomic.Int64 // bytes of commands that are not carried out yet
+	losing      *command     // the last that waits, if it stands for some that were lost; guarded by control.mu
 }
 
 func newApp(h *Hub, c AppConfig) *App {
@@ -35,6 +40,7 @@ func newApp(h *Hub, c AppConfig) *App {
 	if c.IdentityPattern != "" {
 		a.personal = mustParse(c.IdentityPattern)
 	}
+	a.moment.Store(1)
 	return a
 }
 
@@ -70,6 +76,10 @@ type Trigger struct {
 	Channels []string
 	// Except is a socket that does not get the event; empty: everybody does.
 	Except protocol.SocketID
+	// Only and Without narrow the subscribers who get the event; zero: everybody
+	// does, and nobody is left out. They are asked for each subscriber when its turn
+	// comes. Such an event is not kept as the last one of a cache channel.
+	Only, Without Selector
 	// More says that the next Trigger follows at once: both may leave together.
 	More bool
 }
@@ -92,14 +102,22 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 // Trigger publishes an event. The caller has checked t against the app's
 // limits (protocol.ParseTrigger does). When it returns nil, every subscriber
 // who reads gets the event. It waits for room in full lists and for the broker
-// until ctx ends, and no longer than Config.BrokerTimeout in all.
+// until ctx ends, and no longer than Config.BrokerTimeout in all. An
+// *UndeliveredError names the channels that did not take it; another error says what
+// is wrong with Only or Without.
 func (a *App) Trigger(ctx context.Context, t Trigger) error {
+	to, err := t.audience()
+	if err != nil {
+		return err
+	}
 	var failed *UndeliveredError
 	deadline := a.hub.deadline()
 	for i, name := range t.Channels {
 		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
 		e.helped = !t.More && i == len(t.Channels)-1
-		if protocol.KindOf(name).IsCache() {
+		if to != nil {
+			e.To, e.to = &to.Selector, to
+		} else if protocol.KindOf(name).IsCache() {
 			e.Cache = a.config.CacheTTL
 		}
 		if err := a.hub.publish(ctx, e, deadline); err != nil {
@@ -117,6 +135,32 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	return nil
 }
 
+// audience returns whom an event is for; nil: all subscribers. The error is that of
+// a Selector that cannot be used.
+func (t *Trigger) audience() (*matcher, error) {
+	if t.Only.IsZero() && t.Without.IsZero() {
+		return nil, nil
+	}
+	to := t.Only
+	if to.IsZero() {
+		to = Everyone()
+	}
+	if !t.Without.IsZero() {
+		to = to.But(t.Without)
+	}
+	return to.compile()
+}
+
+// TriggerUser publishes an event to a user: all connections that are signed in as
+// it, and have subscribed to their channel for that as pusher-js does, get it by
+// pusher.user.bind. ErrNoTarget: the id is empty. Else it is Trigger.
+func (a *App) TriggerUser(ctx context.Context, userID string, e Event) error {
+	if userID == "" {
+		return ErrNoTarget
+	}
+	return a.Trigger(ctx, Trigger{Name: e.Name, Data: e.Data, Channels: []string{protocol.ServerToUserPrefix + userID}})
+}
+
 // Terminate closes every connection that is signed in as a user, on all nodes,
 // with 4009: clients do not come back by themselves.
 //
@@ -124,6 +168,17 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 func (a *App) Terminate(ctx context.Context, userID string) error {
 	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
 }
+
+// TerminateSelected closes the selected connections, on all nodes, with 4009 and a
+// reason ("" takes words of its own): clients do not come back by themselves. It is
+// for a ban; what may change again is for Reauthenticate. The errors are those of
+// Revoke.
+func (a *App) TerminateSelected(ctx context.Context, to Selector, reason string) error {
+	return a.command(ctx, Control{Do: doTerminate, To: to, Reason: orDefault(reason, terminated)})
+}
+
+// terminated is the reason that Pusher's API gives.
+const terminated = "You got disconnected by the app."
 
 // ChannelInfo says how many are on a channel, on all nodes.
 type ChannelInfo struct {

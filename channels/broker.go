@@ -47,6 +47,9 @@ type Envelope struct {
 	// KindCount: Sockets is how many there are on the place now.
 	Sockets int
 
+	// KindControl: Control is what the nodes are to do.
+	Control *Control
+
 	// frame is the event, encoded by the node that publishes it, for itself.
 	frame protocol.Frame
 	// helped says that the publisher has nothing else to do at once, and helps
@@ -65,7 +68,13 @@ const (
 	KindChange                        // a user's first socket came, or the last one went
 	KindCount                         // a socket came or went, where that is told
 	KindTerminate                     // the connections of the user whose place it is are to be closed
+	KindControl                       // a command to all nodes, on ControlChannel
 )
+
+// ControlChannel is the channel of the place on which an app's commands to all
+// nodes are ordered. Every node that runs holds it, for each app, without having
+// entered it. Its sequence goes on while nobody is connected.
+const ControlChannel = "#control"
 
 // An Occupant is a socket on a place.
 type Occupant struct {
@@ -101,7 +110,8 @@ type Broker interface {
 	// Publish orders e among what happens on its place and hands it to every
 	// node that holds the place, this one included. A place that nobody holds
 	// takes it and gives it to nobody. An event with a Cache becomes the cached
-	// event of the place at its position in the order, whoever holds the place.
+	// event of the place at its position in the order, whoever holds the place. A
+	// KindControl goes to every node.
 	Publish(ctx context.Context, e Envelope) (Position, error)
 
 	// Enter puts occupants on p: all, or none and an error. The first of this

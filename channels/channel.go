@@ -85,13 +85,17 @@ var errStale = errors.New("channels: the snapshot is older than what was deliver
 
 // join makes sub a subscriber from here on. Its first frame is
 // subscription_succeeded, with the members as they are at this point of the
-// order; what comes after it in the lists reaches it too.
+// order; what comes after it in the lists reaches it too. One that has left does
+// not come back.
 //
 // With helped, here and in leave, the caller then calls help of the socket's
 // flusher.
 func (c *Channel) join(sub *Subscription, s Snapshot, helped bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if sub.left {
+		return nil
+	}
 	if err := c.openLocked(s); err != nil {
 		return err
 	}
@@ -185,6 +189,7 @@ func (c *Channel) succeededLocked() protocol.Frame {
 func (c *Channel) leave(sub *Subscription, why End, last protocol.Frame, helped bool) (joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	sub.left = true
 	joined = sub.joined.Swap(false)
 	if joined {
 		f := c.feeds[sub.socket.flusher.index]

@@ -94,6 +94,11 @@ type AppConfig struct {
 	// that to Hark, and clients ask an authz.Endpoint. Nil: the app's backend signs
 	// for whom it likes.
 	Policies *authz.Registry
+	// Invalidate is told, on every node, that what policies have answered about a
+	// user may be wrong now; "": about anybody. Policies that remember answers
+	// forget them there, before it returns; it calls no method of App. Nil: they
+	// remember none.
+	Invalidate func(userID string)
 	// Origins are the origins whose pages may connect, as in "https://app.example",
 	// beside those of the server's own host. Nil: all, but where a cookie may be
 	// what identifies a connection only those of the server's own host.

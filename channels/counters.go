@@ -43,6 +43,9 @@ const (
 	// DropInitial: a subscription's initial state, because it could not be loaded
 	// or too much happened meanwhile; the client was told hark:state_unavailable.
 	DropInitial DropReason = "initial_state"
+	// DropControl: a command to this node (broadcast, revoke, …) beyond what it
+	// holds of an app. All clients of the app were asked to connect anew.
+	DropControl DropReason = "control_full"
 )
 
 type noCounters struct{}

@@ -17,12 +17,15 @@ type granted struct {
 
 	// Static once the subscription is among the socket's.
 	identity authz.Identity
+	moment   uint64 // the app's when that was decided
 
 	// Guarded by Socket.mu.
 	cancel  context.CancelFunc // of the question that is being asked; nil: none is
 	due     int64              // Hub.now when the policies are to be asked again; 0: never
 	failing int64              // Hub.now since when they could not be; 0: they could
 	queued  bool               // it waits in a lane that they are asked again
+
+	listed bool // among App.rechecks; guarded by their mu
 }
 
 var (
@@ -46,6 +49,7 @@ var (
 func (s *Socket) subscribeGranted(channel string, o Occupant) error {
 	sub := &Subscription{socket: s, occupant: o, granted: &granted{channel: channel}}
 	if k, ok := s.redeem(channel); ok && (!k.Identity.Guest() || s.Identity().Guest()) {
+		sub.granted.moment = k.Moment
 		err := sub.fit(k.Identity, k.Info)
 		if s.taken(k.Identity.ID) {
 			err = errAnother
@@ -104,6 +108,7 @@ func (s *Socket) admit(sub *Subscription) error {
 		if settled, err := s.ask(sub); !settled {
 			return err
 		}
+		s.recheckOutdated(sub)
 	}
 	ctx, cancel := s.hub.brokerContext(context.Background())
 	defer cancel()
@@ -190,6 +195,7 @@ func (s *Socket) decide(ctx context.Context, channel string, id authz.Identity, 
 // or what allowed it taken back, meanwhile.
 func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) bool {
 	g := sub.granted
+	g.moment = moment
 	s.hold(sub, g.channel)
 	s.mu.Lock()
 	pending := s.pendingLocked(sub)

@@ -61,6 +61,23 @@
 // A user who is signed in, or watched, is a place too (user.go): being online,
 // going, and being thrown out are told in the broker's order like events.
 //
+// # The way of a command
+//
+// What is asked of an app's connections, whatever channels they are on, goes to all
+// nodes as a Control, on a place of its own that every node holds:
+//
+//	App.Revoke, Broadcast, …   check, compile         control.go
+//	Broker.Publish             which place in the order?
+//	sink.Deliver               queue, never wait      carryout.go
+//	Hub.runControl             one after the other    carryout.go
+//	Hub.prepare                forget what was remembered, let the moment pass
+//	Hub.pass                   for every connection   carryout.go
+//	flusher.broadcast          a slice at a time      crowd.go
+//
+// The moment of an app is its last command's place in the order. A decision of a
+// policy is as old as the moment when it began: what was taken back later, it does
+// not give again (revoked.go).
+//
 // # What holds
 //
 //   - On one channel all subscribers get events, and the comings and goings of
@@ -80,22 +97,27 @@
 //   - An app's id is part of every key. Apps share nothing.
 //   - Nothing is private to whom nobody has said yes. An error, a panic and no answer
 //     in time are no yes; and a no that a client is told of is definite.
+//   - What is triggered on a node after Revoke has returned there does not reach who
+//     was revoked, and what had been signed or granted before does not bring it back.
 //
 // # Who waits for whom
 //
 // Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
-// and absences when it is time, and the broker's Run; it returns when they have
-// ended, and with them the readers, drains, lanes and calls of observers that
-// connections started through Hub.Go. A lane in which something could not be done
-// rests: it has no goroutine, and one watches over all that rests of a socket. A call
-// of a hook that does not return when its time is over is not waited for: it is
-// counted (Hub.HooksStuck), and when there are too many no more are made.
+// and absences when it is time, what carries out commands, what closes connections
+// over a time, and the broker's Run; it returns when they have ended, and with them
+// the readers, drains, lanes and calls of observers that connections started through
+// Hub.Go. A lane in which something could not be done rests: it has no goroutine, and
+// one watches over all that rests of a socket. A call of a hook that does not return
+// when its time is over is not waited for: it is counted (Hub.HooksStuck), and when
+// there are too many no more are made.
 //
 // Locks, in the order in which they are taken. Conn is called under flusher.turn
 // and no other, Broker and Questions under none, Counters under Channel.mu:
 //
 //	Socket.doing           something that a socket asked for is being done at once
 //	flusher.turn           whoever holds it sends to the flusher's sockets
+//	rechecks.mu            subscriptions to ask the policies about; starts a task
+//	revocations.mu         what was taken back; asks who a socket is and where
 //	memoryShard.mu         to find, make and forget a place
 //	memoryPlace.mu         Broker.Publish, Enter, Leave; the in-memory broker calls
 //	                       Sink.Deliver under it
@@ -107,6 +129,8 @@
 //	observers.mu           briefly, what observers are to be told
 //	tasks.mu               briefly; a lane and an observer start a task
 //	flusher.mu, later.mu   briefly, the lists of channels with something to do
+//	control.mu             briefly, commands; sink.Deliver takes it
+//	closings.mu            briefly, nothing is taken under it
 //
 // # Regrets
 //

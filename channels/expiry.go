@@ -47,7 +47,7 @@ func (s *Socket) checkDue(now int64) {
 		s.close(protocol.CloseReconnect, "The identity has expired, connect anew")
 	}
 	for _, sub := range ended {
-		s.revoke(sub, End{By: Revoked, Reason: "the identity has expired"})
+		s.revoke(sub, End{By: Revoked, Reason: "the identity has expired"}, "")
 	}
 	if signedIn != nil {
 		s.impose(userPlace+signedIn.user.ID, func(ctx context.Context, _ bool) error {
@@ -145,25 +145,30 @@ func (s *Socket) becomeGuestLocked() (subs []*Subscription, signedIn *session) {
 
 // recheck makes the policies be asked again about a subscription: it ends if they do
 // not allow it any more, or cannot be asked for recheckGrace. In apps without
-// Policies it does nothing.
-func (s *Socket) recheck(sub *Subscription) {
+// Policies it does nothing. What it returns is closed when they have been asked,
+// unless the hub ends before that; nil: they were not to be asked, or it is waited
+// for already.
+func (s *Socket) recheck(sub *Subscription) <-chan struct{} {
 	if s.app.config.Policies == nil || sub.granted == nil {
-		return
+		return nil
 	}
 	s.mu.Lock()
 	waits := sub.granted.queued
 	sub.granted.queued = true
 	s.mu.Unlock()
 	if waits {
-		return
+		return nil
 	}
+	asked := make(chan struct{})
 	s.impose(recheckLane+sub.name(), func(_ context.Context, wait bool) error {
 		if !wait {
 			return errWouldWait
 		}
+		defer close(asked)
 		s.recheckNow(sub)
 		return nil
 	})
+	return asked
 }
 
 // recheckNow is recheck's task.
@@ -201,6 +206,6 @@ func (s *Socket) recheckNow(sub *Subscription) {
 	s.mu.Unlock()
 	if err != nil && !patience {
 		s.tellRefused(g.channel, id, err)
-		s.revoke(sub, End{By: Revoked, Reason: "not allowed any more"})
+		s.revoke(sub, End{By: Revoked, Reason: "not allowed any more"}, "")
 	}
 }

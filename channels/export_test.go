@@ -20,7 +20,7 @@ func (h *Hub) Held() int {
 // Revoke ends the socket's subscription on a channel, or the pending one.
 func (s *Socket) Revoke(channel string) {
 	if sub := s.anyOn(channel); sub != nil {
-		s.revoke(sub, End{By: Revoked})
+		s.revoke(sub, End{By: Revoked}, "")
 	}
 }
 
@@ -64,4 +64,11 @@ func Matches(sel Selector, s *Socket) bool {
 		panic(err)
 	}
 	return m.matches(s)
+}
+
+// Closings returns how many connections are still to be closed with 4200.
+func (h *Hub) Closings() int {
+	h.closings.mu.Lock()
+	defer h.closings.mu.Unlock()
+	return len(h.closings.next)
 }

@@ -251,7 +251,7 @@ func (f *feed) terminate() {
 	f.flusher.out.flush()
 	for _, sub := range f.subs {
 		if sub.role == roleSelf {
-			sub.socket.closeFor(Revoked, protocol.CloseUnauthorized, "You got disconnected by the app.")
+			sub.socket.closeFor(Revoked, protocol.CloseUnauthorized, terminated)
 		}
 	}
 }

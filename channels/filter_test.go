@@ -227,7 +227,7 @@ func TestFilterAndRevoke(t *testing.T) {
 		c.Socket().Revoke("private-x")
 		time.Sleep(2 * time.Second)
 		other.Expect()
-		if got := c.Take(); len(got) != 2 || !strings.Contains(got[0], "not subscribed") || !strings.Contains(got[1], "subscription_error") {
+		if got := c.Take(); len(got) != 2 || !strings.Contains(got[0], "subscription_error") || !strings.Contains(got[1], "not subscribed") {
 			t.Errorf("told %q", got)
 		}
 	})

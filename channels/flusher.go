@@ -28,8 +28,9 @@ const few = 8
 //	│     │  └─ Subscription.batch   what one socket gets that the others do not
 //	│     ├─ flusher.send   one call per socket
 //	├─ outgoing.flush       one write per socket, for all places of the round
-//	└─ feed.stepped
-//	   └─ feed.end          give the bytes back, wake publishers that wait
+//	├─ feed.stepped
+//	│  └─ feed.end          give the bytes back, wake publishers that wait
+//	└─ broadcast            a slice of a pass over all connections
 type flusher struct {
 	index    int
 	pacing   float64
@@ -49,10 +50,12 @@ type flusher struct {
 	resting resting
 	out     outgoing
 	several bool // this round serves several places, so sockets may get something of each
+
+	crowd crowd // what is for connections and not for a place
 }
 
-func newFlusher(index int, c Config) *flusher {
-	return &flusher{index: index, pacing: c.Pacing, counters: c.Counters, wake: make(chan struct{}, 1)}
+func newFlusher(index int, c Config, all crowd) *flusher {
+	return &flusher{index: index, pacing: c.Pacing, counters: c.Counters, wake: make(chan struct{}, 1), crowd: all}
 }
 
 // enqueue puts f behind the places that wait already. With helped, the caller
@@ -97,14 +100,17 @@ func (fl *flusher) run(ctx context.Context) {
 	}
 }
 
-// work serves a round. Where there is none, it returns when the first rest is
+// work serves a round, and a slice of a broadcast. Where there is none, it returns when the first rest is
 // over; zero: nobody rests.
 func (fl *flusher) work() (due time.Time, more bool) {
 	fl.turn.Lock()
 	defer fl.turn.Unlock()
 	fl.awake()
-	if fl.take(false) {
+	busy := fl.take(false)
+	if busy {
 		fl.serve()
+	}
+	if fl.broadcast() || busy {
 		return time.Time{}, true
 	}
 	if len(fl.resting) > 0 {

@@ -76,7 +76,8 @@ func (a *App) Keep(_ context.Context, id protocol.SocketID, channel string, g au
 func (k *kept) until() int64 { return k.since + int64(authz.GrantTTL) }
 
 // redeem takes the grant for a channel out, or for the signin where that is "". A
-// grant that is out of date, or older than a revocation, is none.
+// grant whose time is over, or that was decided before it was asked for a new
+// decision, is none.
 func (s *Socket) redeem(channel string) (kept, bool) {
 	s.mu.Lock()
 	var k kept
@@ -88,7 +89,7 @@ func (s *Socket) redeem(channel string) (kept, bool) {
 	s.mu.Unlock()
 	now := s.hub.now()
 	if !ok || now >= k.until() || k.TTL != 0 && now-k.since >= int64(k.TTL) || k.Identity.Expired(time.Now()) ||
-		s.revokedSince(channel, k.Identity, k.Moment) {
+		s.outdatedSince(channel, k.Identity, k.Moment) {
 		return kept{}, false
 	}
 	return k, true

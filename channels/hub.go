@@ -44,6 +44,9 @@ type Hub struct {
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes
 	later  later                 // channels with something to tell when it is time
+
+	control  *control // commands to be carried out
+	closings closings // connections to be closed when it is time
 }
 
 const (
@@ -71,14 +74,16 @@ func New(c Config) (*Hub, error) {
 		born:     time.Now(),
 		ending:   make(chan struct{}),
 		later:    later{channels: make(map[*Channel]bool)},
+		control:  newControl(),
 	}
+	h.closings.hub, h.closings.wake = h, make(chan struct{}, 1)
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
 	h.observers = newObservers(h)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {
-		h.flushers = append(h.flushers, newFlusher(i, c))
+		h.flushers = append(h.flushers, newFlusher(i, c, crowd{part: &h.sockets.parts[i], control: h.control}))
 	}
 	for _, ac := range c.Apps {
 		app := newApp(h, ac)
@@ -134,6 +139,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
 	owned.Go(func() { h.later.run(inner) })
+	owned.Go(func() { h.runControl(inner) })
+	owned.Go(func() { h.closings.run(inner) })
 	for _, f := range h.flushers {
 		owned.Go(func() { f.run(inner) })
 		owned.Go(func() { h.sweep(inner, f.index) })

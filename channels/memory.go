@@ -38,7 +38,7 @@ type memoryShard struct {
 }
 
 // A memoryPlace exists while a socket is on the place, or its cached event is
-// not yet to be forgotten.
+// not yet to be forgotten; ControlChannel's from its first command on.
 type memoryPlace struct {
 	place Place
 
@@ -94,7 +94,7 @@ func (m *Memory) Publish(_ context.Context, e Envelope) (Position, error) {
 	if sink == nil {
 		return Position{}, ErrUnavailable
 	}
-	p := m.lock(e.Place, e.Cache > 0)
+	p := m.lock(e.Place, e.Cache > 0 || e.Kind == KindControl)
 	if p == nil {
 		return Position{}, nil
 	}
@@ -338,7 +338,7 @@ func (m *Memory) unlock(p *memoryPlace) {
 }
 
 func (p *memoryPlace) emptyLocked() bool {
-	return len(p.sockets) == 0 && !p.cached.fresh()
+	return len(p.sockets) == 0 && !p.cached.fresh() && p.place.Channel != ControlChannel
 }
 
 // fresh reports whether c may still be given out.

@@ -99,6 +99,9 @@ func (s *Socket) subscribe(m protocol.Message) error {
 // is refused if the identity's permission was taken back since a moment.
 func (s *Socket) enrol(sub *Subscription, channel string, id authz.Identity, moment uint64) error {
 	s.hold(sub, channel)
+	if id.Guest() {
+		id = s.claimed(sub)
+	}
 	s.mu.Lock()
 	s.subs.add(sub)
 	s.mu.Unlock()
@@ -107,6 +110,7 @@ func (s *Socket) enrol(sub *Subscription, channel string, id authz.Identity, mom
 		s.forget(sub)
 		return s.refuse(channel, id, errRevoked)
 	}
+	s.recheckOutdated(sub)
 	s.do(channel, func(ctx context.Context, _ bool) error { return s.enter(ctx, sub) })
 	return nil
 }
@@ -193,8 +197,8 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 			if !s.identify() {
 				return nil
 			}
-			if s.identity.Load() == nil {
-				s.become(s.claimed(sub), ByChannel)
+			if s.identity.Load() == nil && !s.becomeClaimed(sub) {
+				return nil
 			}
 		}
 		helped := !s.more.Load()
@@ -252,7 +256,7 @@ func (s *Socket) leave(sub *Subscription, why End) {
 	}
 	if l := s.atOnce(name, task); l != nil {
 		if sub.joined.Load() {
-			s.silence(sub, why)
+			s.silence(sub, why, protocol.Frame{})
 		}
 		l.await()
 		l.add(name, task)
@@ -261,7 +265,7 @@ func (s *Socket) leave(sub *Subscription, why End) {
 
 // leaveNow is leave's task.
 func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
-	s.silence(sub, why)
+	s.silence(sub, why, protocol.Frame{})
 	s.hub.channels.release(sub.channel)
 	if !sub.entered {
 		return
@@ -271,20 +275,15 @@ func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
 	}
 }
 
-// silence takes a subscription out of the channel's lists. The client is told if it
-// did not want to leave.
-func (s *Socket) silence(sub *Subscription, why End) {
-	var notice protocol.Frame
-	if why.By == Revoked {
-		notice = protocol.NotAuthorized(sub.channel.place.Channel).Event().Frame()
-	}
+// silence takes a subscription out of the channel's lists; a client that had joined
+// hears what was published before, and then last, unless that is zero.
+func (s *Socket) silence(sub *Subscription, why End, last protocol.Frame) (joined bool) {
 	helped := !s.more.Load()
-	if !sub.channel.leave(sub, why, notice, helped) {
-		s.send(protocol.Join(notice))
-	}
+	joined = sub.channel.leave(sub, why, last, helped)
 	if helped {
 		s.flusher.help()
 	}
+	return joined
 }
 
 func (s *Socket) clientEvent(m protocol.Message) error {

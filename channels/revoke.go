@@ -6,26 +6,28 @@ import (
 	"hark/protocol"
 )
 
-// revoke ends a subscription against the client's will: no client event of its own
-// passes any more, then it is off the channel behind what was published before, and
-// is told so (pusher:subscription_error, 403). A subscribe that is under way comes
-// to nothing, whatever the answer to it is. why.By is Revoked. It does not wait; one
-// that has ended already stays so.
-func (s *Socket) revoke(sub *Subscription, why End) {
+// revoke ends a subscription against the client's will: from now on no client event
+// of its own passes, and nothing that is published reaches it; behind what was
+// published before it is told so (pusher:subscription_error, 403). A subscribe that
+// is under way comes to nothing, whatever the answer to it is. why.By is Revoked;
+// words are the application's, for the client who has been on the channel, or "". It
+// does not wait for the channel's lane; one that has ended already stays so.
+func (s *Socket) revoke(sub *Subscription, why End, words string) {
 	name := sub.name()
 	s.mu.Lock()
 	pending := sub.granted != nil && s.pendingLocked(sub)
 	if pending {
 		s.dropLocked(name)
 	}
-	begun := sub.revoked
+	over := sub.revoked || s.subs.find(name) != sub
 	sub.revoked = true
 	s.mu.Unlock()
 	switch {
 	case pending:
 		s.hurry(name)
 		s.deny(protocol.NotAuthorized(name))
-	case !begun:
+	case !over:
+		s.expel(sub, why, words)
 		// The socket forgets it there, not before: else a new subscribe might enter
 		// first, and the broker would take that off the place.
 		s.impose(name, func(ctx context.Context, _ bool) error {
@@ -33,6 +35,19 @@ func (s *Socket) revoke(sub *Subscription, why End) {
 			return nil
 		})
 		s.hurry(name)
+	}
+}
+
+// expel takes a subscription out of the channel's lists at once, however long its
+// lane takes, and tells the client.
+func (s *Socket) expel(sub *Subscription, why End, words string) {
+	notice := protocol.NotAuthorized(sub.name())
+	if words != "" {
+		notice.Message = words
+	}
+	told := notice.Event().Frame()
+	if !s.silence(sub, why, told) {
+		s.send(protocol.Join(told))
 	}
 }
 

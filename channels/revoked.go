@@ -1,11 +1,153 @@
 package channels
 
-import "hark/authz"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
 
-// revokedSince reports whether the identity's permission to be on the channel, or
-// for "" to be signed in, was taken back from the socket later than at a moment of
-// the app. At moment 0 nothing had been taken back yet: that is how old a
-// signature may be that comes without a grant.
+	"hark/authz"
+)
+
+const (
+	// revokedFor is how long it is remembered that a permission was taken back, so
+	// that a grant which was decided before is not redeemed after: the time that a
+	// grant lives, and a margin for deciding it.
+	revokedFor = authz.GrantTTL + 15*time.Second
+	// maxRevocations bounds what is remembered for an app. Beyond it, grants that
+	// are older than the oldest of it are not redeemed, whoever they are for.
+	maxRevocations = 1024
+	// maxRevoked bounds the patterns that are remembered for a socket, as long as it
+	// lives. Beyond it, it is closed with 4200: whatever was signed for it dies with
+	// its id.
+	maxRevoked = 64
+)
+
+// revocations are what was taken back in an app of late.
+type revocations struct {
+	any atomic.Bool // recent is not empty, or floor not 0
+
+	mu sync.RWMutex
+	// Guarded by mu.
+	recent []*command // by number
+	floor  uint64     // grants of earlier moments are not redeemed
+}
+
+// note remembers what cmd takes back.
+func (r *revocations) note(cmd *command) {
+	cmd.taken = time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pruneLocked(cmd.taken)
+	switch {
+	case cmd.lost:
+		r.floor = cmd.number
+		r.recent = nil
+	case cmd.Do == doRevoke, cmd.Do == doRecheck, cmd.Do == doReauthenticate:
+		r.recent = append(r.recent, cmd)
+	}
+	if over := len(r.recent) - maxRevocations; over > 0 {
+		r.floor = r.recent[over-1].number
+		r.recent = append([]*command(nil), r.recent[over:]...)
+	}
+	r.any.Store(len(r.recent) > 0 || r.floor > 0)
+}
+
+func (r *revocations) pruneLocked(now time.Time) {
+	n := 0
+	for n < len(r.recent) && now.Sub(r.recent[n].taken) >= revokedFor {
+		n++
+	}
+	clear(r.recent[:n])
+	r.recent = r.recent[n:]
+}
+
+// revokedSince reports whether the permission for the channel that a socket was
+// given at a moment, speaking for id, has been taken back since. At moment 0 it is a
+// signature, which may be as old as the socket.
+//
+// For a subscription it is asked after that is among the socket's: then either this
+// finds a revocation, or the revocation finds the subscription.
 func (s *Socket) revokedSince(channel string, id authz.Identity, moment uint64) bool {
+	r := &s.app.revocations
+	return r.any.Load() && (s.hasRevoked(channel, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.revokes(channel) }))
+}
+
+// outdatedSince reports whether a decision that began at a moment is to be made
+// again. Whatever is revoked is outdated.
+func (s *Socket) outdatedSince(channel string, id authz.Identity, moment uint64) bool {
+	r := &s.app.revocations
+	return r.any.Load() && (s.hasRevoked(channel, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.outdates(channel) }))
+}
+
+// since reports whether there was a command since a moment that is for the socket,
+// if it speaks for id, and for what is asked for.
+func (r *revocations) since(s *Socket, id authz.Identity, moment uint64, asked func(*command) bool) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if moment == 0 {
+		moment = s.born
+	} else if moment < r.floor {
+		return true
+	}
+	now := time.Now()
+	for _, cmd := range r.recent {
+		if cmd.number > moment && now.Sub(cmd.taken) < revokedFor && asked(cmd) && cmd.to.matchesAs(s, id) {
+			return true
+		}
+	}
 	return false
+}
+
+// revokes reports whether cmd takes permissions for a channel back.
+func (cmd *command) revokes(channel string) bool {
+	_, ok := cmd.channels.Match(channel)
+	return ok && cmd.Do == doRevoke
+}
+
+// outdates reports whether decisions about a channel that are older than cmd are to
+// be made again.
+func (cmd *command) outdates(channel string) bool {
+	_, ok := cmd.channels.Match(channel)
+	return ok || cmd.Do == doReauthenticate
+}
+
+// A taking is what a socket remembers of a revocation.
+type taking struct {
+	channels authz.Pattern
+	number   uint64
+}
+
+// hasRevoked reports whether a permission of that moment has been taken back from
+// this very socket.
+func (s *Socket) hasRevoked(channel string, moment uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.revoked == nil {
+		return false
+	}
+	for _, t := range *s.revoked {
+		if _, ok := t.channels.Match(channel); ok && t.number > moment {
+			return true
+		}
+	}
+	return false
+}
+
+// rememberLocked notes what has been taken back from the socket. It returns false
+// if that is too much to remember. The caller must hold s.mu.
+func (s *Socket) rememberLocked(t *taking) bool {
+	if s.revoked == nil {
+		s.revoked = new([]*taking)
+	}
+	for i, old := range *s.revoked {
+		if old.channels.String() == t.channels.String() {
+			(*s.revoked)[i] = t
+			return true
+		}
+	}
+	if len(*s.revoked) == maxRevoked {
+		return false
+	}
+	*s.revoked = append(*s.revoked, t)
+	return true
 }

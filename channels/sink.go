@@ -7,6 +7,12 @@ type sink Hub
 // on it.
 func (k *sink) Deliver(e Envelope) {
 	h := (*Hub)(k)
+	if e.Kind == KindControl {
+		if a := h.apps[e.Place.App]; a != nil && e.Control != nil {
+			h.control.add(a, e, h.config.Counters)
+		}
+		return
+	}
 	c := h.channels.find(e.Place)
 	if c == nil {
 		return
@@ -38,7 +44,14 @@ var nobody = &matcher{users: names{}}
 
 // Gap hands a place's state over after envelopes were lost.
 func (k *sink) Gap(p Place, now Snapshot) {
-	if c := (*Hub)(k).channels.find(p); c != nil {
+	h := (*Hub)(k)
+	if p.Channel == ControlChannel {
+		if a := h.apps[p.App]; a != nil {
+			h.control.lose(a, now.Position.Seq+1)
+		}
+		return
+	}
+	if c := h.channels.find(p); c != nil {
 		c.gap(now)
 	}
 }

@@ -35,8 +35,9 @@ type Socket struct {
 	hub     *Hub
 	conn    Conn
 	flusher *flusher
-	version int   // of the protocol
-	since   int64 // Hub.now when it connected
+	version int    // of the protocol
+	since   int64  // Hub.now when it connected
+	born    uint64 // the app's moment when it connected
 
 	heard atomic.Int64 // Hub.now when something was received last
 	known atomic.Bool  // has shown that it may be here, and counts for the app's quota
@@ -46,6 +47,7 @@ type Socket struct {
 
 	slot   int   // guarded by its socketPart
 	parcel int32 // in its flusher's outgoing, from 1; 0: none. Guarded by its turn
+	closes int32 // among Hub.closings, from 1; 0: not. Guarded by closings.mu
 	pinged int64 // Hub.now when a ping was sent and not answered; owned by the sweeper
 
 	// Written under mu.
@@ -64,8 +66,9 @@ type Socket struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	subs   subscriptions
-	values map[any]any // of the application
+	subs    subscriptions
+	values  map[any]any // of the application
+	revoked *[]*taking  // what has been taken back, each pattern once; nil: nothing
 }
 
 // Connect takes a connection in. It returns nil if it refuses it: then the
@@ -85,7 +88,7 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 		c.Close(err.Code, err.Message)
 		return nil
 	}
-	s := &Socket{app: app, hub: h, conn: c, version: version, since: h.now()}
+	s := &Socket{app: app, hub: h, conn: c, version: version, since: h.now(), born: app.moment.Load()}
 	s.known.Store(app.counts(r.Identity()))
 	s.id = protocol.NewSocketID() // 64 random bits, unique without asking
 	s.flusher = h.flushers[h.sockets.part(s.id)]
@@ -211,6 +214,7 @@ func (s *Socket) End() {
 	}
 	s.gone.Store(true)
 	s.hub.sockets.remove(s)
+	s.hub.closings.remove(s)
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = subscriptions{}

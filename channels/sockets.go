@@ -71,12 +71,16 @@ func (s *sockets) find(id protocol.SocketID) *Socket {
 func (s *sockets) list() []*Socket {
 	var all []*Socket
 	for i := range s.parts {
-		p := &s.parts[i]
-		p.mu.Lock()
-		all = append(all, p.all...)
-		p.mu.Unlock()
+		all = append(all, s.parts[i].list()...)
 	}
 	return all
+}
+
+// list returns the part's sockets as they are now.
+func (p *socketPart) list() []*Socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.all)
 }
 
 // sweepStep is how many sockets a sweep looks at before it lets others at the

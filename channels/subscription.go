@@ -25,6 +25,7 @@ type Subscription struct {
 	// subscription_succeeded has been sent, or will be before anything else.
 	// Written under channel.mu.
 	joined atomic.Bool
+	left   bool // it joins no more; guarded by channel.mu
 
 	revoked bool // is being ended against the client's will; guarded by socket.mu
 

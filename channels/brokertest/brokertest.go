@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) channels.Broker) {
 		{"an empty place is forgotten", forgotten},
 		{"questions are answered for all nodes", questions},
 		{"joins, leaves and events of a place share one order", mixedOrder},
+		{"commands reach every node, in order, whoever is there", commands},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
@@ -191,7 +192,7 @@ func eventArrives(t *testing.T, b channels.Broker) {
 	r := start(t, b)
 	p := place("a")
 	enter(t, b, p, socket("1.1"))
-	sent := channels.Envelope{Place: p, Name: "e", Data: `{"x":1}`, UserID: "7", Except: "1.1"}
+	sent := channels.Envelope{Place: p, Name: "e", Data: `{"x":1}`, UserID: "7", Except: "1.1", To: new(channels.Roles("admin"))}
 	at, err := b.Publish(t.Context(), sent)
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +204,7 @@ func eventArrives(t *testing.T, b channels.Broker) {
 	e := got[0]
 	expect(t, "position", e.Position, at)
 	expect(t, "event", []string{e.Name, e.Data, e.UserID, string(e.Except)}, []string{"e", `{"x":1}`, "7", "1.1"})
+	expect(t, "who gets it", e.To, sent.To)
 }
 
 func nobodyHolds(t *testing.T, b channels.Broker) {
@@ -433,4 +435,53 @@ func mixedOrder(t *testing.T, b channels.Broker) {
 		}
 	}
 	expect(t, "left at the end", here, map[string]bool{"watcher": true})
+}
+
+func commands(t *testing.T, b channels.Broker) {
+	r := start(t, b)
+	place := func(app string) channels.Place { return channels.Place{App: app, Channel: channels.ControlChannel} }
+	command := func(app string, id uint64) channels.Position {
+		c := channels.Control{
+			Version: channels.ControlVersion, ID: id, Do: "revoke", Channels: "private-{x...}", Reason: "because",
+			To: channels.Users("7").But(channels.On("news")), SpreadMS: -1500,
+			Name: "e", Data: `{"x":1}`, Except: []protocol.SocketID{"1.1"}, User: "7",
+		}
+		at, err := b.Publish(t.Context(), channels.Envelope{Kind: channels.KindControl, Place: place(app), Control: &c})
+		if err != nil {
+			t.Fatalf("Publish: %v", err)
+		}
+		return at
+	}
+	// Somebody comes and goes between them, which changes nothing.
+	const huge = 1<<64 - 1
+	first := command("1", huge)
+	enter(t, b, channels.Place{App: "1", Channel: "news"}, socket("1.1"))
+	second := command("1", 2)
+	leave(t, b, channels.Place{App: "1", Channel: "news"}, socket("1.1"))
+	other := command("2", 3)
+	third := command("1", 4)
+	if second.Epoch != first.Epoch || second.Seq <= first.Seq || third.Epoch != first.Epoch || third.Seq <= second.Seq {
+		t.Errorf("positions %v, %v, %v do not increase", first, second, third)
+	}
+	for app, want := range map[string][]channels.Position{"1": {first, second, third}, "2": {other}} {
+		got, changed := r.all(place(app))
+		for len(got) < len(want) {
+			<-changed
+			got, changed = r.all(place(app))
+		}
+		at := []channels.Position{}
+		for _, e := range got {
+			at = append(at, e.Position)
+			if e.Kind != channels.KindControl || e.Control == nil || e.Control.Do != "revoke" {
+				t.Errorf("delivered %+v, want a command", e)
+			}
+		}
+		expect(t, "positions in app "+app, at, want)
+	}
+	got, _ := r.all(place("1"))
+	expect(t, "the command", *got[0].Control, channels.Control{
+		Version: channels.ControlVersion, ID: huge, Do: "revoke", Channels: "private-{x...}", Reason: "because",
+		To: channels.Users("7").But(channels.On("news")), SpreadMS: -1500,
+		Name: "e", Data: `{"x":1}`, Except: []protocol.SocketID{"1.1"}, User: "7",
+	})
 }

@@ -1,0 +1,98 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// rechecksAtOnce is about how many subscriptions of an app are asked about at the
+// same time, because of a Recheck. Its policies ask somebody, maybe, and cannot be
+// asked about everybody at once.
+const rechecksAtOnce = 64
+
+// Recheck has the app's policies asked again (authz.Recheck) about the selected
+// connections' subscriptions to channels that the pattern matches, and revokes those
+// that they do not allow any more. Where they cannot be asked, a subscription stays
+// for a minute, in which they are asked again and again. What has been granted and
+// is not redeemed yet is decided anew, too.
+//
+// It returns when the questions of this node are under way; 64 subscriptions of an
+// app are asked about at the same time. In an app without Policies there is nobody
+// to ask, which is an error. The others are those of Revoke.
+func (a *App) Recheck(ctx context.Context, to Selector, pattern string) error {
+	if a.config.Policies == nil {
+		return ErrNoPolicies
+	}
+	return a.command(ctx, Control{Do: doRecheck, To: to, Channels: pattern})
+}
+
+// ErrNoPolicies says that nobody can be asked again.
+var ErrNoPolicies = errors.New("channels: the app has no Policies that could be asked again, its backend signs; use Revoke or Reauthenticate")
+
+// recheckOutdated has the policies asked again about a subscription that a Recheck
+// was too early to find, and that was decided before it.
+func (s *Socket) recheckOutdated(sub *Subscription) {
+	if g := sub.granted; g != nil && s.outdatedSince(g.channel, g.identity, g.moment) {
+		s.recheck(sub)
+	}
+}
+
+// rechecks are the subscriptions that policies are to be asked about again.
+type rechecks struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	waiting []*Subscription // each once
+	asking  int             // goroutines
+}
+
+// add lines up subscriptions.
+func (r *rechecks) add(h *Hub, subs []*Subscription) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, sub := range subs {
+		if g := sub.granted; g != nil && !g.listed {
+			g.listed = true
+			r.waiting = append(r.waiting, sub)
+		}
+	}
+	for range r.waiting {
+		if r.asking == rechecksAtOnce || !h.Go(func() { r.run(h) }) {
+			return
+		}
+		r.asking++
+	}
+}
+
+// run asks until nobody waits, or the hub ends.
+func (r *rechecks) run(h *Hub) {
+	for {
+		sub := r.next(h)
+		if sub == nil {
+			return
+		}
+		asked := sub.socket.recheck(sub)
+		if asked == nil {
+			continue
+		}
+		select {
+		case <-asked:
+		case <-h.ending:
+		}
+	}
+}
+
+// next returns whom to ask about; nil: the goroutine ends.
+func (r *rechecks) next(h *Hub) *Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 || h.ends() {
+		r.asking--
+		return nil
+	}
+	sub := r.waiting[0]
+	r.waiting[0] = nil
+	r.waiting = r.waiting[1:]
+	sub.granted.listed = false
+	return sub
+}
