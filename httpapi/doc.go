@@ -10,12 +10,36 @@
 //	                                         close what is signed in as a user
 //	POST /users/{user}/terminate_connections the same, as the Python SDK asks
 //
-// and, deprecated,
+// What Hark adds, for all that clients of an app have connected to any node,
+// whatever they are subscribed to:
+//
+//	POST /apps/{id}/hark/broadcast       {"to","name","data","except_socket"}
+//	                                     an event without a channel: pusher.bind
+//	POST /apps/{id}/hark/revoke          {"to","channels","reason"}
+//	                                     end subscriptions, and what was granted
+//	POST /apps/{id}/hark/recheck         {"to","channels"}
+//	                                     ask the policies again
+//	POST /apps/{id}/hark/reauthenticate  {"to","spread_ms"}
+//	                                     close with 4200: clients come back at once
+//	POST /apps/{id}/hark/terminate       {"to","reason"}
+//	                                     close with 4009: clients stay away
+//	POST /apps/{id}/hark/invalidate      {"user"} or {"everyone":true}
+//	                                     forget answers that were remembered
+//
+// "to" is a channels.Selector, such as {"users":["7"]}, {"roles":["admin"]} or
+// {"everyone":true}; one that is missing, empty or not understood is 400. "channels"
+// is a name, or a pattern as authz.ParsePattern reads it. They are signed and
+// answered like the others, so the generic calls of the PHP and Node SDKs reach
+// them: $pusher->post('/hark/broadcast', …), pusher.post({path, body}). An event of
+// /events and /batch_events may have a field "only", of the form of "to": then only
+// those of its subscribers get it.
+//
+// Deprecated are
 //
 //	POST /apps/{id}/channels/{name}/events   trigger; the body is the data (202)
 //	GET  /apps/{id}/channels/{name}/stats    one channel
 //
-// These are signed, as the SDKs of Pusher sign them, with any live key of the
+// All these are signed, as the SDKs of Pusher sign them, with any live key of the
 // app; {id} may be one of the app's aliases. Answers are 200 and a JSON object,
 // refusals plain text in the words of the official API where they are known:
 //

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func (h *Handler) trigger(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := publish(r, t, false); err != nil {
+	if err := publish(r, t); err != nil {
 		return nil, err
 	}
 	if t.Info == 0 {
@@ -73,12 +74,19 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	}
 	var undelivered channels.UndeliveredError
 	asked := protocol.Info(0)
+	events := make([]channels.Trigger, len(batch))
 	for i, t := range batch {
 		asked |= t.Info
+		if events[i], err = event(t); err != nil {
+			return nil, badRequest(fmt.Sprintf("batch[%d]: %v", i, err))
+		}
+		events[i].More = i < len(batch)-1
+	}
+	for _, t := range events {
 		if slices.Contains(undelivered.Channels, t.Channels[0]) {
 			continue
 		}
-		if err := publish(r, t, i < len(batch)-1); err != nil {
+		if err := r.app.Trigger(r.ctx, t); err != nil {
 			undelivered.Channels = append(undelivered.Channels, t.Channels...)
 			undelivered.Err = err
 		}
@@ -99,11 +107,24 @@ func (h *Handler) triggerBatch(r *request) (any, error) {
 	return protocol.BatchResponse{Batch: states}, nil
 }
 
-// publish triggers t; more: another event of the request follows.
-func publish(r *request, t protocol.TriggerRequest, more bool) error {
-	return r.app.Trigger(r.ctx, channels.Trigger{
-		Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID, More: more,
-	})
+// publish triggers t.
+func publish(r *request, t protocol.TriggerRequest) error {
+	e, err := event(t)
+	if err != nil {
+		return err
+	}
+	return r.app.Trigger(r.ctx, e)
+}
+
+// event returns what a request wants to be triggered.
+func event(t protocol.TriggerRequest) (channels.Trigger, error) {
+	e := channels.Trigger{Name: t.Name, Data: t.Data, Channels: t.Channels, Except: t.SocketID}
+	if t.Only == nil {
+		return e, nil
+	}
+	var err error
+	e.Only, err = selector("only", t.Only)
+	return e, err
 }
 
 // counts are the channels of one request that have been counted, each once.
@@ -182,5 +203,5 @@ func (h *Handler) triggerChannel(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return accepted{}, publish(r, t, false)
+	return accepted{}, publish(r, t)
 }

@@ -16,11 +16,16 @@ import (
 
 // Whatever the body, a signed request is answered 200 or 4xx.
 func FuzzEvents(f *testing.F) {
-	for _, body := range []string{event, batch(2), `{"batch":[{}]}`, "", "null", "\xff", `{"name":"e","channels":"c","data":1}`} {
+	for _, body := range []string{event, batch(2), `{"batch":[{}]}`, "", "null", "\xff", `{"name":"e","channels":"c","data":1}`,
+		`{"to":{"everyone":true},"name":"e","data":"1"}`, `{"to":{"users":["7"]},"channels":"private-{x}"}`, `{"to":{},"spread_ms":1e9}`,
+		`{"name":"e","channel":"c","data":"1","only":{"on":"c"}}`} {
 		f.Add("/apps/1001/events", []byte(body))
 		f.Add("/apps/1001/batch_events", []byte(body))
 		f.Add("/apps/1001/channels/c/events", []byte(body))
 		f.Add("/apps/1001/users/42/terminate_connections", []byte(body))
+		for _, path := range []string{"broadcast", "revoke", "recheck", "reauthenticate", "terminate", "invalidate"} {
+			f.Add("/apps/1001/hark/"+path, []byte(body))
+		}
 	}
 	h := httpapi.New(hubtest.Start(f, hubtest.Config()), httpapi.Config{})
 	f.Fuzz(func(t *testing.T, path string, body []byte) {

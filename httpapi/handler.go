@@ -124,6 +124,7 @@ func (h *Handler) routes() {
 	app.GET("/channels/:channel/stats", h.signed(h.showStats))
 	app.POST("/users/:user/terminate_connections", h.signed(h.terminate))
 	e.POST("/users/:user/terminate_connections", h.signed(h.terminate))
+	h.controlRoutes(app)
 
 	h.healthRoutes()
 	if h.config.Demo != nil {

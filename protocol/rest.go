@@ -30,6 +30,9 @@ type TriggerRequest struct {
 	Channels []string // at least one, none twice, in the order in which they were first named
 	SocketID SocketID // who shall not get it; "" for nobody
 	Info     Info     // what the answer says about each channel
+	// Only is a JSON value that says who shall get it, of whatever form the server has for that; nil: everybody. It is
+	// no part of Pusher's API, and no official SDK sends it.
+	Only jsontext.Value
 }
 
 // A BatchRequest is events to publish in this order, each on one channel.
@@ -107,6 +110,7 @@ type triggerBody struct {
 	Channels list[text, *text]
 	SocketID text
 	Info     text
+	Only     jsontext.Value
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom: it takes half the time of the library's way into a struct.
@@ -128,6 +132,10 @@ func (b *triggerBody) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			err = b.SocketID.UnmarshalJSONFrom(d)
 		case "info":
 			err = b.Info.UnmarshalJSONFrom(d)
+		case "only":
+			var value jsontext.Value
+			value, err = d.ReadValue()
+			b.Only = value.Clone()
 		default:
 			err = d.SkipValue()
 		}
@@ -174,7 +182,7 @@ func (b *triggerBody) request(channels []text, l Limits) (r TriggerRequest, err 
 	if r.Info, err = b.info(); err != nil {
 		return r, err
 	}
-	r.Name, r.Data = b.Name.value, b.Data.value
+	r.Name, r.Data, r.Only = b.Name.value, b.Data.value, b.Only
 	return r, nil
 }
 
