@@ -1,7 +1,7 @@
 // Package realclients tests hark serve --dev as the program it is: built, started, talked to by clients that were written
 // for Pusher, and ended by a signal.
 //
-//	node_test.go       conformance/js/exchange.mjs and users.mjs: pusher-js, laravel-echo and the official Node SDK
+//	node_test.go       conformance/js/exchange.mjs, users.mjs and control.mjs: pusher-js, laravel-echo and the official Node SDK
 //	gosdk_test.go      the official Go SDK
 //	php_test.go        requests and signatures, byte for byte as the official PHP SDK makes them
 //	python_test.go     the same for the official Python SDK, with nothing but Python's standard library

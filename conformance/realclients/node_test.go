@@ -19,8 +19,9 @@ func nodeModule(t *testing.T, file string) string {
 	return path
 }
 
-func TestNode(t *testing.T)      { runNode(t, "exchange.mjs") }
-func TestNodeUsers(t *testing.T) { runNode(t, "users.mjs") }
+func TestNode(t *testing.T)        { runNode(t, "exchange.mjs") }
+func TestNodeUsers(t *testing.T)   { runNode(t, "users.mjs") }
+func TestNodeControl(t *testing.T) { runNode(t, "control.mjs") }
 
 func runNode(t *testing.T, script string) {
 	t.Helper()
