@@ -20,6 +20,7 @@ const (
 
 // An answer is what came of asking the application about a connection.
 type answer struct {
+	moment   uint64 // the app's, when it began to be asked
 	identity authz.Identity
 	welcome  []protocol.Frame // for the client, behind connection_established
 	refusal  *protocol.Error  // nil: it may come in
@@ -76,6 +77,7 @@ func (h *Hub) inquire(ctx context.Context, app *App, r ConnectRequest) (*answer,
 		}
 	})
 	q := inquiry{hub: h, app: app, request: r}
+	q.answer.moment = app.moment.Load()
 	err := q.run(ctx)
 	switch {
 	case err == nil:

@@ -111,8 +111,9 @@
 // when its time is over is not waited for: it is counted (Hub.HooksStuck), and when
 // there are too many no more are made.
 //
-// Locks, in the order in which they are taken. Conn is called under flusher.turn
-// and no other, Broker and Questions under none, Counters under Channel.mu:
+// Locks, in the order in which they are taken. Conn is called under flusher.turn,
+// with a socket's first message under socketPart.mu, and under no other; Broker and
+// Questions under none, Counters under Channel.mu:
 //
 //	Socket.doing           something that a socket asked for is being done at once
 //	flusher.turn           whoever holds it sends to the flusher's sockets
@@ -122,7 +123,7 @@
 //	memoryPlace.mu         Broker.Publish, Enter, Leave; the in-memory broker calls
 //	                       Sink.Deliver under it
 //	registryShard.mu       to find, hold and forget a channel
-//	socketPart.mu          briefly, nothing is taken under it
+//	socketPart.mu          to find, add and forget a socket
 //	Socket.mu              briefly, nothing is taken under it
 //	Channel.mu             the publish lock
 //	lanes.mu               what a socket waits for

@@ -1,12 +1,16 @@
 package channels_test
 
 import (
+	"context"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"hark/authz"
 	"hark/channels"
 	"hark/channels/hubtest"
+	"hark/protocol"
 )
 
 // connectMany connects clients, the first of which is silent the longest.
@@ -121,4 +125,38 @@ func TestReauthenticateAndEnd(t *testing.T) {
 		connectMany(t, h, 20)
 		check(t, mine(h).Reauthenticate(t.Context(), channels.Everyone(), time.Hour))
 	})
+}
+
+// Who a client is was decided before the command, and it connects after it.
+func TestCommandWhileConnecting(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		command func(*channels.App) error
+		code    protocol.CloseCode // 0: the connection stays
+	}{
+		{"reauthenticate", func(a *channels.App) error { return a.Reauthenticate(context.Background(), channels.Users("7"), 0) }, 4200},
+		{"terminate", func(a *channels.App) error { return a.TerminateSelected(context.Background(), channels.Users("7"), "") }, 4009},
+		{"somebody else", func(a *channels.App) error { return a.Reauthenticate(context.Background(), channels.Users("9"), 0) }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				decided := make(chan struct{})
+				c := hubtest.Config()
+				c.Apps[0].Authenticator = authz.AuthenticatorFunc(func(context.Context, *http.Request) (authz.Identity, error) {
+					<-decided
+					return authz.Identity{ID: "7"}, nil
+				})
+				h := hubtest.Start(t, c)
+				connected := make(chan *hubtest.Client, 1)
+				go func() { connected <- hubtest.Dial(t, h, hubtest.Request("")) }()
+				synctest.Wait()
+				app, _ := h.App(hubtest.AppID)
+				check(t, tt.command(app))
+				close(decided)
+				if code, reason := (<-connected).Closed(); code != tt.code {
+					t.Errorf("closed with %d %q, want %d", code, reason, tt.code)
+				}
+			})
+		})
+	}
 }

@@ -42,7 +42,7 @@ func (r *revocations) note(cmd *command) {
 	case cmd.lost:
 		r.floor = cmd.number
 		r.recent = nil
-	case cmd.Do == doRevoke, cmd.Do == doRecheck, cmd.Do == doReauthenticate:
+	case cmd.Do == doRevoke, cmd.Do == doRecheck, cmd.Do == doReauthenticate, cmd.Do == doTerminate:
 		r.recent = append(r.recent, cmd)
 	}
 	if over := len(r.recent) - maxRevocations; over > 0 {
@@ -96,6 +96,33 @@ func (r *revocations) since(s *Socket, id authz.Identity, moment uint64, asked f
 		}
 	}
 	return false
+}
+
+// overtook closes the socket, which has just connected, if its kind of connections
+// were closed after the moment at which it began to be asked who it is.
+func (s *Socket) overtook(moment uint64) {
+	r := &s.app.revocations
+	if !r.any.Load() {
+		return
+	}
+	r.mu.RLock()
+	again, never := moment < r.floor, (*command)(nil)
+	for _, cmd := range r.recent {
+		if cmd.number <= moment || !cmd.to.matches(s) {
+			continue
+		}
+		again = again || cmd.Do == doReauthenticate
+		if cmd.Do == doTerminate {
+			never = cmd
+		}
+	}
+	r.mu.RUnlock()
+	switch {
+	case never != nil:
+		s.obey(never)
+	case again:
+		s.reauthenticate()
+	}
 }
 
 // revokes reports whether cmd takes permissions for a channel back.

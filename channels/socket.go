@@ -95,14 +95,13 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 	s.bucket.fill(app.config.Limits.ClientEvents)
 	s.Alive()
 	news := s.becomeLocked(r.Identity(), ByUpgrade) // nobody else knows it yet
-	first := protocol.ConnectionEstablished(s.id, h.config.ActivityTimeout).Frame()
-	if r.answer == nil {
-		s.send(protocol.Join(first))
-	} else {
-		s.send(protocol.Join(append([]protocol.Frame{first}, r.answer.welcome...)...))
+	began, first := s.born, []protocol.Frame{protocol.ConnectionEstablished(s.id, h.config.ActivityTimeout).Frame()}
+	if r.answer != nil {
+		began, first = r.answer.moment, append(first, r.answer.welcome...)
 	}
 	s.tellConnected()
-	h.sockets.add(s)
+	h.sockets.add(s, protocol.Join(first...))
+	s.overtook(began)
 	if news {
 		h.tellAuthenticated(s, ByUpgrade)
 	}

@@ -37,11 +37,13 @@ func (s *sockets) part(id protocol.SocketID) int {
 	return int(maphash.String(s.seed, string(id)) % uint64(len(s.parts)))
 }
 
-// add registers a socket.
-func (s *sockets) add(socket *Socket) {
+// add registers a socket and sends it what comes first: before anything else, and
+// not before it can be found, since a client that has been told its id counts on it.
+func (s *sockets) add(socket *Socket, first protocol.Batch) {
 	p := &s.parts[socket.flusher.index]
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	socket.send(first)
 	p.byID[socket.id] = socket
 	socket.slot = len(p.all)
 	p.all = append(p.all, socket)

@@ -94,6 +94,7 @@ func Example() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- hub.Run(ctx) }()
 	server := httptest.NewServer(pages)
