@@ -126,8 +126,8 @@ var rows = []row{
 		of: "cmd/...",
 		may: []string{
 			"hark/cmd/hark/internal/...",
-			"hark/protocol", "hark/authz", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws", "hark/httpapi", "hark/httpapi/demo",
-			"hark/conformance", "hark/conformance/local",
+			"hark/protocol", "hark/authz", "hark/authz/jwt", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws",
+			"hark/httpapi", "hark/httpapi/callback", "hark/httpapi/demo", "hark/conformance", "hark/conformance/local",
 			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
 			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4",

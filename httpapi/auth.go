@@ -69,6 +69,9 @@ func checkAuthPath(p, prefix string) error {
 		return fmt.Errorf("httpapi: the auth path %q must be like %s: a / in front, none at the end, nothing that a URL escapes",
 			p, DefaultAuthPath)
 	}
+	if p == prefix {
+		return fmt.Errorf("httpapi: the auth path %q is PathPrefix, behind which nothing is left to ask for: choose another", p)
+	}
 	if rest, ok := strings.CutPrefix(p, prefix+"/"); ok && prefix != "" {
 		return fmt.Errorf("httpapi: the auth path %q begins with PathPrefix, which is taken off what is asked: name it %q", p, "/"+rest)
 	}

@@ -104,6 +104,7 @@ func TestAuthRoutesClash(t *testing.T) {
 		{"one path for both calls", httpapi.Config{Auth: []httpapi.AuthRoute{{Channels: "/auth", Users: "/auth", Endpoint: e}}}, `"/auth" is there twice`},
 		{"the prefix", httpapi.Config{PathPrefix: "/hark/", Auth: []httpapi.AuthRoute{{Channels: "/hark/auth", Endpoint: e}}}, `name it "/auth"`},
 		{"the prefix pusher", httpapi.Config{PathPrefix: "/pusher", Auth: []httpapi.AuthRoute{{Endpoint: e}}}, `name it "/auth"`},
+		{"nothing but the prefix", httpapi.Config{PathPrefix: "/hark", Auth: []httpapi.AuthRoute{{Channels: "/hark", Endpoint: e}}}, "nothing is left"},
 		{"the demo's", httpapi.Config{Demo: says("demo"), Auth: []httpapi.AuthRoute{{Users: "/demo/user-auth", Endpoint: e}}}, `clashes with "/demo`},
 	} {
 		checkPanics(t, tt.name, tt.want, func() { httpapi.New(hub, tt.config) })

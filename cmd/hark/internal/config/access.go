@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hark/authz"
+	"hark/httpapi/callback"
 )
 
 // Auth is where clients of an app ask before they subscribe and sign in, and how they are answered.
@@ -18,23 +19,6 @@ type Auth struct {
 	MasterKey authz.Secret `yaml:"master_key"`
 }
 
-// A JWT says how to read who somebody is from a signed token.
-type JWT struct {
-	// Algorithms are those by which a token may be signed. They go with the key: HS with Secret, the others with PublicKey
-	// and JWKSURL.
-	Algorithms []string `yaml:"algorithms" validate:"min=1,dive,oneof=HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA"`
-	// Secret, PublicKey and JWKSURL say by what a signature is verified. There is one of them.
-	Secret    authz.Secret `yaml:"secret"`
-	PublicKey PEM          `yaml:"public_key"`
-	JWKSURL   string       `yaml:"jwks_url"`
-	// Issuer and Audience are what a token must say in iss and aud; default anything.
-	Issuer   string `yaml:"issuer"`
-	Audience string `yaml:"audience"`
-}
-
-// PEM is a public key as text. In the file it may be file:///path.
-type PEM string
-
 // A Callback is an application that answers questions over HTTP.
 type Callback struct {
 	// URL is asked, with POST. It is http or https and has no user and password: questions are signed with the app's key.
@@ -44,9 +28,10 @@ type Callback struct {
 	// Headers are those of a client that the application sees; default Authorization, Cookie and Accept-Language, and none
 	// with an empty list.
 	Headers []string `yaml:"headers"`
-	// Timeout is how long an answer may take, default 3s; EventTimeout that to a client event, default 1s.
-	Timeout      time.Duration `yaml:"timeout" validate:"min=1ms"`
-	EventTimeout time.Duration `yaml:"event_timeout" validate:"min=1ms"`
+	// Timeout is how long an answer may take, default 3s; EventTimeout that to a client event, default 1s. Nobody waits
+	// longer than 3s.
+	Timeout      time.Duration `yaml:"timeout" validate:"min=50ms,max=3s"`
+	EventTimeout time.Duration `yaml:"event_timeout" validate:"min=50ms,max=3s"`
 	// Concurrency is how many questions of a kind may be open at a time; default 64.
 	Concurrency int `yaml:"concurrency" validate:"min=1"`
 	// MaxCache is for how long an allow may be remembered where the answer asks for that; default 60s, 0s is never.
@@ -66,4 +51,23 @@ func (c *Callback) setDefaults() {
 	c.Timeout, c.EventTimeout = authz.HookTimeout, time.Second
 	c.Concurrency = 64
 	c.MaxCache = time.Minute
+}
+
+// Asking returns how an application at a URL is asked about the app: within the bounds of its Callback, whichever URL it
+// is. Like webhooks, questions are signed with the oldest key: the application may not know the next one yet.
+func (a App) Asking(url string) callback.Config {
+	asking := callback.Config{App: a.ID, Key: authz.Key(a.Keys[0]), URL: url}
+	c := a.Callback
+	if c == nil {
+		return asking
+	}
+	asking.Headers = c.Headers
+	asking.Timeout, asking.EventTimeout = c.Timeout, c.EventTimeout
+	asking.Concurrency = c.Concurrency
+	asking.MaxCache = c.MaxCache
+	if c.MaxCache == 0 {
+		asking.MaxCache = -1 // the client's word for never
+	}
+	asking.RequireResponseSignature = c.RequireResponseSignature
+	return asking
 }

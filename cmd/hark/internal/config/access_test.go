@@ -3,7 +3,6 @@ package config_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -12,8 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hark/authz"
+	"hark/authz/jwt"
 	"hark/authz/rules"
 	"hark/cmd/hark/internal/config"
+	"hark/httpapi/callback"
 )
 
 const (
@@ -104,9 +105,20 @@ func TestLoadAccess(t *testing.T) {
 			},
 		},
 		{
-			ID:       "2",
-			Keys:     []config.Key{{Key: "k2", Secret: "s"}},
-			JWT:      &config.JWT{Algorithms: []string{"ES256", "EdDSA"}, PublicKey: publicKey, Issuer: "https://login.example", Audience: "hark"},
+			ID:   "2",
+			Keys: []config.Key{{Key: "k2", Secret: "s"}},
+			JWT: &config.JWT{
+				Algorithms:    []string{"EdDSA"},
+				PublicKey:     publicKey,
+				Issuer:        "https://login.example",
+				Audience:      []string{"hark", "chat"},
+				Leeway:        30 * time.Second,
+				WithoutExpiry: true,
+				Cookie:        "__Host-session",
+				Path:          "/t/",
+				Query:         "token",
+				Claims:        jwt.Claims{ID: "uid", Tenant: "org", Roles: "scope", Info: "profile", Attrs: []string{"plan", "sso"}},
+			},
 			Auth:     config.Auth{ChannelsPath: "/pusher/auth", UsersPath: "/pusher/user-auth"},
 			Policies: []config.Policy{},
 		},
@@ -126,6 +138,42 @@ func TestCallbackDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, c.Apps[0].Callback); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// Clients that are told no other paths ask for these, whatever is in front.
+func TestDefaultAuthPaths(t *testing.T) {
+	for prefix, want := range map[string]config.Auth{
+		"/":           {ChannelsPath: "/pusher/auth", UsersPath: "/pusher/user-auth"},
+		"/realtime":   {ChannelsPath: "/pusher/auth", UsersPath: "/pusher/user-auth"},
+		"/push":       {ChannelsPath: "/pusher/auth", UsersPath: "/pusher/user-auth"},
+		"/pusher":     {ChannelsPath: "/auth", UsersPath: "/user-auth"},
+		"/pusher/":    {ChannelsPath: "/auth", UsersPath: "/user-auth"},
+		"/pusher/aut": {ChannelsPath: "/pusher/auth", UsersPath: "/pusher/user-auth"},
+	} {
+		c, err := config.Load(given("path_prefix: "+prefix+"\napps: [{id: 1, keys: [{key: k, secret: s}], policies: []}]\n", ""))
+		if err != nil {
+			t.Errorf("%s: %v", prefix, err)
+		} else if diff := cmp.Diff(want, c.Apps[0].Auth); diff != "" {
+			t.Errorf("%s: -want +got\n%s", prefix, diff)
+		}
+	}
+}
+
+func TestAsking(t *testing.T) {
+	app := loadAccess(t).Apps[0]
+	app.Keys = append(app.Keys, config.Key{Key: "next", Secret: "n"})
+	want := callback.Config{
+		App: "1", Key: authz.Key{Key: "k", Secret: "s"}, URL: "https://other.example/may-they", Headers: []string{"Authorization", "X-Session"},
+		Timeout: 2 * time.Second, EventTimeout: 500 * time.Millisecond, Concurrency: 8, MaxCache: -1, RequireResponseSignature: true,
+	}
+	if diff := cmp.Diff(want, app.Asking("https://other.example/may-they"), text); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	app.Callback = nil
+	want = callback.Config{App: "1", Key: want.Key, URL: "https://a.example"}
+	if diff := cmp.Diff(want, app.Asking("https://a.example"), text); diff != "" {
+		t.Errorf("without a callback: -want +got\n%s", diff)
 	}
 }
 
@@ -309,58 +357,35 @@ func TestAccessProblems(t *testing.T) {
 		},
 		{
 			"path with the prefix", "path_prefix: /rt\n" + app + "    auth: {channels_path: /rt/auth}\n    policies: []\n",
-			[]string{"hark.yaml:5:27: apps[0].auth.channels_path begins with path_prefix"},
+			[]string{"hark.yaml:5:27: apps[0].auth.channels_path begins with path_prefix, which is taken off what is asked; write /auth"},
+		},
+		{
+			"nothing behind the prefix", "path_prefix: /rt\n" + app + "    auth: {channels_path: /rt}\n    policies: []\n",
+			[]string{"hark.yaml:5:27: apps[0].auth.channels_path is path_prefix, behind which there is nothing left to ask for"},
 		},
 		{"empty callback", app + "    callback:\n", []string{"hark.yaml:4:14: there is no value; write one or remove the line"}},
 		{"callback without URL", app + "    callback: {authenticate: true}\n", []string{"hark.yaml:4:15: apps[0].callback.url is missing"}},
 		{
-			"callback", app + "    callback:\n      url: app.example\n      headers: [a b, host, x-pusher-key]\n      timeout: 0s\n      max_cache: 2m\n" +
+			"callback", app + "    callback:\n      url: app.example\n      headers: [a b, host, x-pusher-key]\n      timeout: 0s\n      max_cache: 2m\n      event_timeout: 5s\n" +
 				"      client_events: [a]\n      subscribed: ['{', b]\n      messages: ['pusher:x', client-x]\n",
 			[]string{
-				"hark.yaml:7:16: apps[0].callback.timeout must be at least 1ms, not 0s",
+				"hark.yaml:7:16: apps[0].callback.timeout must be at least 50ms, not 0s",
+				"hark.yaml:9:22: apps[0].callback.event_timeout must be at most 3s, not 5s",
 				"hark.yaml:8:18: apps[0].callback.max_cache must be at most 60s, not 2m0s",
 				"hark.yaml:5:12: apps[0].callback.url must be an address like https://app.example/hark",
 				`hark.yaml:6:17: apps[0].callback.headers[0] must be a header's name like Authorization, not "a b"`,
 				"hark.yaml:6:22: apps[0].callback.headers[1] is host, which is not for clients to say",
 				"hark.yaml:6:28: apps[0].callback.headers[2] is x-pusher-key",
-				`hark.yaml:10:20: apps[0].callback.subscribed[0] is no pattern: the pattern "{" has`,
-				"hark.yaml:9:22: apps[0].callback.client_events is of use only where the app has client_events: true",
-				`hark.yaml:11:18: apps[0].callback.messages[0] cannot be sent: `,
-				`hark.yaml:11:30: apps[0].callback.messages[1] is "client-x": names that begin with client- are events on channels`,
+				`hark.yaml:11:20: apps[0].callback.subscribed[0] is no pattern: the pattern "{" has`,
+				"hark.yaml:10:22: apps[0].callback.client_events is of use only where the app has client_events: true",
+				`hark.yaml:12:18: apps[0].callback.messages[0] cannot be sent: `,
+				`hark.yaml:12:30: apps[0].callback.messages[1] is "client-x": names that begin with client- are events on channels`,
 			},
 		},
 		{
-			"two that say who", app + callback + "    jwt: {algorithms: [HS256], secret: s}\n",
+			"two that say who", app + callback + "    jwt: {algorithms: [HS256], secret: 0123456789abcdef0123456789abcdef}\n",
 			[]string{"hark.yaml:4:56: apps[0].callback.authenticate says who somebody is, and so does jwt; choose one of them"},
 		},
-		{
-			"no key", app + "    jwt: {algorithms: [HS256]}\n",
-			[]string{"hark.yaml:4:10: apps[0].jwt needs one of secret, public_key and jwks_url, and has 0"},
-		},
-		{
-			"two keys", app + "    jwt: {algorithms: [HS256], secret: s, jwks_url: https://a}\n",
-			[]string{"hark.yaml:4:10: apps[0].jwt needs one of secret, public_key and jwks_url, and has 2"},
-		},
-		{"no algorithm", app + "    jwt: {secret: s}\n", []string{"hark.yaml:4:10: apps[0].jwt.algorithms is missing: give at least one"}},
-		{
-			"algorithms", app + "    jwt: {algorithms: [none, RS256], secret: s}\n",
-			[]string{
-				`hark.yaml:4:24: apps[0].jwt.algorithms[0] must be one of HS256, HS384, `,
-				"hark.yaml:4:30: apps[0].jwt.algorithms[1] does not go with the key: HS with secret",
-			},
-		},
-		{
-			"a secret as a public key", app + "    jwt: {algorithms: [HS256], public_key: TELL}\n",
-			[]string{
-				"hark.yaml:4:24: apps[0].jwt.algorithms[0] does not go with the key",
-				"hark.yaml:4:44: apps[0].jwt.public_key must be a public key in PEM",
-			},
-		},
-		{
-			"key that is not there", app + "    jwt: {algorithms: [RS256], public_key: 'file:///nope'}\n",
-			[]string{"hark.yaml:4:44: the file cannot be read: open /nope: " + fs.ErrNotExist.Error()},
-		},
-		{"no JWKS URL", app + "    jwt: {algorithms: [RS256], jwks_url: x}\n", []string{"hark.yaml:4:42: apps[0].jwt.jwks_url must be an address like"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Load(given(tt.file, ""))

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"net/textproto"
 	"net/url"
 	"regexp"
@@ -43,46 +41,11 @@ func (l *loader) checkAccess(i int) {
 // checkOrigins wants what browsers send, to the letter: that is what it is compared with.
 func (l *loader) checkOrigins(origins []string, path string) {
 	for i, origin := range origins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) ||
-			strings.Contains(origin, "*") || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		if authz.CheckOrigin(origin) != nil {
 			l.wrong(element(path, i), "must be as browsers send it, like https://app.example or http://localhost:8080, "+
 				"in lower case, without a path, a default port or wildcards, not %q", origin)
 		}
 	}
-}
-
-func (l *loader) checkJWT(j JWT, path string) {
-	given := 0
-	for _, text := range []string{string(j.Secret), string(j.PublicKey), j.JWKSURL} {
-		if text != "" {
-			given++
-		}
-	}
-	if given != 1 && !l.spoiled(path) {
-		l.wrong(path, "needs one of secret, public_key and jwks_url, and has %d", given)
-		return
-	}
-	for i, algorithm := range j.Algorithms {
-		if j.Secret != "" != strings.HasPrefix(algorithm, "HS") {
-			l.wrong(element(path+".algorithms", i), "does not go with the key: HS with secret, the others with public_key and jwks_url")
-		}
-	}
-	if j.PublicKey != "" && !isPublicKey(string(j.PublicKey)) {
-		l.wrong(path+".public_key", "must be a public key in PEM, beginning with -----BEGIN PUBLIC KEY-----, or file:///path of one")
-	}
-	if j.JWKSURL != "" {
-		l.checkURL(path+".jwks_url", j.JWKSURL)
-	}
-}
-
-func isPublicKey(text string) bool {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return false
-	}
-	_, err := x509.ParsePKIXPublicKey(block.Bytes)
-	return err == nil
 }
 
 // headerPattern is the form of a header's name.

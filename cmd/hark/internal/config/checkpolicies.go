@@ -76,21 +76,23 @@ func (l *loader) checkAsked(app App, p Policy, path string) {
 // checkTexts finds what is there and says nothing. It would be no condition, and let more in than somebody who reads the
 // file expects.
 func (l *loader) checkTexts(p Policy, path string) {
-	empty := func(place, text string) {
-		if l.at[path+place] != "" && text == "" {
-			l.wrong(path+place, "is empty; write something or remove the line")
-		}
-	}
 	conditions := func(place string, c rules.Conditions) {
-		empty(place+".owner", c.Owner)
-		empty(place+".in_tenant", c.InTenant)
-		empty(place+".when", c.When)
+		l.empty(path+place+".owner", c.Owner)
+		l.empty(path+place+".in_tenant", c.InTenant)
+		l.empty(path+place+".when", c.When)
 	}
 	conditions("", p.Conditions)
 	for i, c := range p.AnyOf {
 		conditions(element(".any_of", i), c)
 	}
-	empty(".callback", string(p.Callback))
+	l.empty(path+".callback", string(p.Callback))
+}
+
+// empty finds a key that is there and says nothing.
+func (l *loader) empty(path, text string) {
+	if l.at[path] != "" && text == "" {
+		l.wrong(path, "is empty; write something or remove the line")
+	}
 }
 
 // spoiled reports whether something is known to be wrong below path, so that the whole says something else than was meant.
