@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 //	stop NAME                          signal NAME and finish NAME 0
 //	crowd N URL                        open N websockets that stay until the script ends
 //	exits CODE PROGRAM ARG...          run a program that must end with this exit code
+//	application FILE                   answer callbacks at $APPLICATION with what FILE says of each kind
+//	token NAME SECRET CLAIMS           make a variable of a JSON Web Token
+//	post REGEXP URL FORM HEADER...     post a form: status and body of the answer match
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -46,8 +49,11 @@ func TestScripts(t *testing.T) {
 				terminate(ts, args[0])
 				finish(ts, args[0], "0")
 			},
-			"crowd": crowd,
-			"exits": exits,
+			"crowd":       crowd,
+			"exits":       exits,
+			"application": application,
+			"token":       token,
+			"post":        post,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values[processes{}] = map[string]*process{}
@@ -125,6 +131,7 @@ func environment(ts *testscript.TestScript) []string {
 		"PATH", "HOME", "TMPDIR", "WORK", "HARK_LISTEN", "HARK_CONFIG", "HARK_APP_ID", "HARK_APP_KEY", "HARK_APP_SECRET",
 		"PUSHER_URL", "PUSHER_APP_ID", "REVERB_APP_ID", "REVERB_APP_KEY", "REVERB_APP_SECRET", "PORT",
 		"SOKETI_DEFAULT_APP_ID", "SOKETI_DEFAULT_APP_KEY", "SOKETI_DEFAULT_APP_SECRET",
+		"APPLICATION",
 	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"hark/authz"
@@ -37,6 +38,7 @@ type policyTestFlags struct {
 	file, app string
 	as        string
 	guest     bool
+	ask       bool
 }
 
 func policyTestCommand() *cobra.Command {
@@ -45,13 +47,15 @@ func policyTestCommand() *cobra.Command {
 		Use:   "test CHANNEL",
 		Short: "Explain whether somebody may be on a channel",
 		Long: `Explain whether somebody may be on a private or presence channel, policy by policy, and what the auth endpoint would
-answer. It reads the configuration; no server is needed, and no application is asked.
+answer. It reads the configuration; no server is needed. Applications are asked only with --ask, as a server would ask
+them, but without the headers of a client.
 
 A channel is open when at least one policy allows and none denies. The exit code is 0 when it is open, 5 when it is not,
-and 1 when that cannot be told, for instance because an application would have to be asked.`,
+and 1 when that cannot be told, because an application would have to be asked or does not answer.`,
 		Example: `  hark policy test private-orders.7 --as user:7 -c hark.yaml
   hark policy test private-doc.order.7 --as '{"id":"7","roles":["editor"]}' -o json
-  hark policy test presence-lobby --guest`,
+  hark policy test presence-lobby --as user:7 --ask
+  hark policy test private-news --guest`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
@@ -61,6 +65,7 @@ and 1 when that cannot be told, for instance because an application would have t
 	flags.StringVar(&f.app, "app", "", "`ID` of the app, where there are several")
 	flags.StringVar(&f.as, "as", "", "who it is: user:ID, or JSON with id, tenant, roles, attrs, info, expires_at as `IDENTITY`")
 	flags.BoolVar(&f.guest, "guest", false, "it is a guest")
+	flags.BoolVar(&f.ask, "ask", false, "ask the applications that policies name")
 	return cmd
 }
 
@@ -76,7 +81,7 @@ func (f *policyTestFlags) run(cmd *cobra.Command, channel string) error {
 	if err := protocol.CheckChannel(channel, app.Limits.WithDefaults().ChannelName); err != nil {
 		return usageError(err)
 	}
-	x, err := explain(cmd.Context(), app, authz.Request{App: app.ID, Channel: channel, Identity: id}, nil, time.Now())
+	x, err := f.explain(cmd.Context(), app, authz.Request{App: app.ID, Channel: channel, Identity: id})
 	if err != nil {
 		return err
 	}
@@ -100,7 +105,7 @@ func (f *policyTestFlags) identity() (authz.Identity, error) {
 	if f.guest {
 		return authz.Identity{}, nil
 	}
-	var who somebody
+	var who authz.Identity
 	if id, named := strings.CutPrefix(f.as, "user:"); named {
 		who.ID = id
 	} else if err := json.Unmarshal([]byte(f.as), &who, json.RejectUnknownMembers(true)); err != nil {
@@ -109,21 +114,24 @@ func (f *policyTestFlags) identity() (authz.Identity, error) {
 	if !protocol.CheckUserID(who.ID) {
 		return authz.Identity{}, usagef("--as: %q is no user's id; who has none is a --guest", who.ID)
 	}
-	id := authz.Identity{ID: who.ID, Tenant: who.Tenant, Info: who.Info, Roles: who.Roles, Attrs: who.Attrs}
-	if who.ExpiresAt != 0 {
-		id.ExpiresAt = time.Unix(who.ExpiresAt, 0)
-	}
-	return id, nil
+	return who, nil
 }
 
-// somebody is the JSON of an identity.
-type somebody struct {
-	ID        string            `json:"id"`
-	Tenant    string            `json:"tenant"`
-	Info      jsontext.Value    `json:"info"`
-	Roles     []string          `json:"roles"`
-	Attrs     map[string]string `json:"attrs"`
-	ExpiresAt int64             `json:"expires_at"`
+// explain asks the app's policies, and applications too if that is wanted.
+func (f *policyTestFlags) explain(ctx context.Context, app config.App, r authz.Request) (explanation, error) {
+	if !f.ask {
+		return explain(ctx, app, r, doNotAsk, time.Now())
+	}
+	asked, err := newAskers(app, nil)
+	if err != nil {
+		return explanation{}, err
+	}
+	asking, end := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer end()
+	running.Go(func() { asked.run(asking) })
+	return explain(ctx, app, r, asked.policy, time.Now())
 }
 
 // chooseApp loads the configuration and returns the app that is meant.

@@ -46,7 +46,7 @@ type policyAnswer struct {
 var errNotAsked = errors.New("the application is not asked")
 
 // explain asks the app's policies, and concludes what the auth endpoint would. ask makes a policy of the URL of an
-// application, as [config.App.Registry] wants it; nil: applications are not asked.
+// application, as [config.App.Registry] wants it.
 func explain(ctx context.Context, app config.App, r authz.Request, ask func(url string) authz.Policy, now time.Time) (explanation, error) {
 	x := explanation{App: app.ID, Channel: r.Channel, Policies: []policyAnswer{}}
 	kind := protocol.KindOf(r.Channel)
@@ -60,9 +60,6 @@ func explain(ctx context.Context, app config.App, r authz.Request, ask func(url 
 	case kind.IsEncrypted() && app.Auth.MasterKey == "":
 		x.refuse(http.StatusForbidden, "encrypted channels need auth.master_key, which the app does not have")
 		return x, nil
-	}
-	if ask == nil {
-		ask = doNotAsk
 	}
 	registry, err := app.Registry(ask)
 	if err != nil {
@@ -95,7 +92,7 @@ func answers(app config.App, channel string, said []authz.Answer) []policyAnswer
 		case errors.Is(s.Err, errNotAsked):
 			a.Says = "would ask"
 		case s.Err != nil:
-			a.Says, a.Reason = "error", s.Err.Error()
+			a.Says, a.Reason = "error", withoutKind(s.Err, authz.ErrUnavailable)
 		case s.Decision.Denied():
 			a.Says, a.Reason = "deny", reasonOf(s.Decision)
 		default:
@@ -124,7 +121,7 @@ func (x *explanation) conclude(e authz.Explanation) {
 	case e.Err == nil:
 		x.Allowed, x.Status, x.TTL = true, http.StatusOK, int64(e.Grant.TTL/time.Second)
 	case errors.Is(e.Err, authz.ErrUnavailable):
-		x.refuse(http.StatusServiceUnavailable, withoutKind(e.Err, authz.ErrUnavailable))
+		x.refuse(http.StatusServiceUnavailable, withoutAdvice(e.Err))
 		x.code = exitFailed
 	case errors.Is(e.Err, authz.ErrUnauthenticated):
 		x.refuse(http.StatusUnauthorized, withoutKind(e.Err, authz.ErrUnauthenticated))
@@ -146,6 +143,12 @@ func reasonOf(d authz.Decision) string {
 // withoutKind returns the text of an error without what the status says already.
 func withoutKind(err, kind error) string { return strings.TrimPrefix(err.Error(), kind.Error()+": ") }
 
+// withoutAdvice returns the text of an error that is authz.ErrUnavailable without the advice to try again.
+func withoutAdvice(err error) string {
+	text := withoutKind(err, authz.ErrUnavailable)
+	return strings.ReplaceAll(text, ": "+authz.ErrUnavailable.Error()+":", " could not be asked:")
+}
+
 // sentence returns the conclusion for people.
 func (x *explanation) sentence() string {
 	switch {
@@ -157,6 +160,8 @@ func (x *explanation) sentence() string {
 		return fmt.Sprintf("allowed: the auth endpoint answers %d", x.Status)
 	case x.Status == 0:
 		return fmt.Sprintf("not known: %s", x.Reason)
+	case x.Status == http.StatusServiceUnavailable:
+		return fmt.Sprintf("not known: the auth endpoint answers %d, %s", x.Status, x.Reason)
 	}
 	return fmt.Sprintf("not allowed: the auth endpoint answers %d, %s", x.Status, x.Reason)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,12 @@ func TestExplainAsks(t *testing.T) {
 		},
 		{
 			name: "down", user: "9", err: errors.New("refused"), status: 503, code: exitFailed,
-			want: "not allowed: the auth endpoint answers 503, policy private-x.{id}: refused", row: "|error: refused",
+			want: "not known: the auth endpoint answers 503, policy private-x.{id} could not be asked: refused", row: "|error: refused",
+		},
+		{
+			name: "down, and says so", user: "7", err: fmt.Errorf("%w: the application answered 500", authz.ErrUnavailable), status: 503, code: exitFailed,
+			want: "not known: the auth endpoint answers 503, policy private-x.{id} could not be asked: the application answered 500",
+			row:  "|error: the application answered 500",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
