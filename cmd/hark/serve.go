@@ -64,7 +64,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return usagef("cannot start:\n%w", err)
 	}
 	log := newLogger(cmd.ErrOrStderr(), c.Log)
-	hub, err := channels.New(hubConfig(c, log))
+	w, err := wire(c, log)
 	if err != nil {
 		return usageError(err)
 	}
@@ -72,7 +72,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
-	handler := httpapi.Config{PathPrefix: c.PathPrefix, Websocket: ws.New(hub), Logger: log}
+	handler := httpapi.Config{PathPrefix: c.PathPrefix, Websocket: ws.New(w.hub), Auth: w.auth, Logger: log}
 	if f.options.Dev {
 		dev := newDevServer(listener.Addr())
 		handler.Demo = dev.demo()
@@ -83,36 +83,21 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	logStart(log, c, listener.Addr())
 	tuneMemory(log, memlimit.FromCgroup)
 	server := &http.Server{
-		Handler:           httpapi.New(hub, handler),
+		Handler:           httpapi.New(w.hub, handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute, // of a body; a websocket has left the server's hands by then
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	ctx, end := context.WithCancel(cmd.Context())
-	var tidied sync.WaitGroup
-	defer tidied.Wait()
+	asking, endAsking := context.WithCancel(context.WithoutCancel(ctx)) // who connects is asked about until the hub has drained
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer endAsking()
 	defer end()
-	tidied.Go(func() { tidyMemory(ctx) })
-	return serve(ctx, log, hub, server, listener)
-}
-
-// hubConfig is the part of c that the hub knows about.
-func hubConfig(c config.Config, log *slog.Logger) channels.Config {
-	h := channels.Config{
-		Logger:          log,
-		ActivityTimeout: c.ActivityTimeout,
-		PongWait:        c.PongWait,
-		Drain:           c.Drain,
-		Pacing:          c.Pacing,
-	}
-	if h.Drain == 0 {
-		h.Drain = -1 // the hub's word for at once
-	}
-	for _, app := range c.Apps {
-		h.Apps = append(h.Apps, app.Channels())
-	}
-	return h
+	running.Go(func() { tidyMemory(ctx) })
+	running.Go(func() { w.access.run(asking) })
+	return serve(ctx, log, w.hub, server, listener)
 }
 
 func newLogger(w io.Writer, form string) *slog.Logger {
@@ -131,6 +116,9 @@ func logStart(log *slog.Logger, c config.Config, address net.Addr) {
 	log.Info("starting", "version", thisBuild().Version, "pid", os.Getpid(), "open_files", files)
 	for i, app := range c.Apps {
 		log.Info("serving an app", "app", app.ID, "from", c.Sources.Apps[i], "keys", len(app.Keys), "disabled", app.Disabled)
+		if app.Policies != nil {
+			log.Info("saying who may join", "app", app.ID, "policies", len(app.Policies), "path", c.PathPrefix+app.Auth.ChannelsPath)
+		}
 		if !app.NumericID() {
 			log.Warn("some official SDKs take only app ids that are all digits", "app", app.ID)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,17 @@ func TestDefaultAuthPaths(t *testing.T) {
 		} else if diff := cmp.Diff(want, c.Apps[0].Auth); diff != "" {
 			t.Errorf("%s: -want +got\n%s", prefix, diff)
 		}
+	}
+}
+
+func TestChannels(t *testing.T) {
+	c := loadAccess(t)
+	first, second := c.Apps[0].Channels(), c.Apps[1].Channels()
+	if !slices.Equal(first.Origins, c.Apps[0].AllowedOrigins) || !first.GuestOnExpiry {
+		t.Errorf("the first app: origins %q, guest on expiry %v", first.Origins, first.GuestOnExpiry)
+	}
+	if second.Origins != nil || second.GuestOnExpiry {
+		t.Errorf("the second app: origins %q, guest on expiry %v", second.Origins, second.GuestOnExpiry)
 	}
 }
 

@@ -67,8 +67,9 @@ type App struct {
 	// Disabled refuses all connections and requests; default false.
 	Disabled bool `yaml:"disabled"`
 
-	// AllowedOrigins are the origins whose pages may open a websocket, like https://app.example; default all, and only
-	// pages of the server's own host where a cookie says who somebody is.
+	// AllowedOrigins are the origins whose pages may open a websocket, like https://app.example, beside pages of the server's
+	// own host; with an empty list only those. Default all, but where JWT or Callback say who somebody is, and a browser sends
+	// a cookie along, only pages of the server's own host: a stranger's page would speak for whoever looks at it.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// JWT says who somebody is by a token that they bring along; default nobody can.
 	JWT *JWT `yaml:"jwt"`
@@ -93,7 +94,7 @@ type Key struct {
 	Secret authz.Secret `yaml:"secret" validate:"required"`
 }
 
-// Channels returns the app as the hub knows it.
+// Channels returns the app as the hub knows it, but for what has to be made: who says who somebody is, and the policies.
 func (a App) Channels() channels.AppConfig {
 	c := channels.AppConfig{
 		ID:           a.ID,
@@ -106,6 +107,8 @@ func (a App) Channels() channels.AppConfig {
 		Watchlists:        a.Watchlists,
 		CacheTTL:          a.CacheTTL,
 		AuthorizeWithin:   a.AuthorizeWithin,
+		Origins:           a.AllowedOrigins,
+		GuestOnExpiry:     a.OnExpiry == "guest",
 	}
 	for _, key := range a.Keys {
 		c.Keys = append(c.Keys, authz.Key(key))
