@@ -19,10 +19,17 @@ type App struct {
 	verifier    *authz.Verifier
 	public      []authz.Pattern // of AppConfig.PublicAllow
 	personal    authz.Pattern   // of AppConfig.IdentityPattern
-	calls       authz.Calls     // of its Authenticator
 	connections atomic.Int64
 	moment      atomic.Uint64 // in the order of grants and revocations: each command has the next. 1 before the first
 	complained  atomic.Int64  // Hub.now when the log was told last that nobody can be let in; 0: never
+
+	// Calls of the application's code, by what they are for: each has a bound of
+	// its own, so that filters that hang keep nobody from connecting, nor anything of
+	// this app another one.
+	calls    authz.Calls // of its Authenticator
+	filters  authz.Calls
+	handlers authz.Calls // of custom messages
+	loaders  authz.Calls // of initial state
 
 	revocations revocations
 	rechecks    rechecks

@@ -51,11 +51,11 @@ func (s *Socket) calling() *called {
 // policies among it, have outstayed their time and have not returned: it ignores the
 // end of the ctx that it is given.
 func (h *Hub) HooksStuck() int {
-	n := h.calls.Stuck() + h.filters.Stuck() + h.handlers.Stuck() + h.loaders.Stuck() + h.observers.calls.Stuck()
+	n := h.calls.Stuck() + h.observers.calls.Stuck()
 	policies := make(map[*authz.Registry]bool)
 	for id, app := range h.apps {
 		if id == app.ID() { // no alias
-			n += app.calls.Stuck()
+			n += app.calls.Stuck() + app.filters.Stuck() + app.handlers.Stuck() + app.loaders.Stuck()
 			policies[app.config.Policies] = true
 		}
 	}

@@ -92,7 +92,7 @@ func (s *Socket) tailor(c *Channel, d Delivery, to *matcher) (*copies, error) {
 		return made, nil
 	}
 	subscribers := c.subscribers(s.hub.flushers)
-	err := s.call(s.calling().ctx, &s.hub.filters, func(ctx context.Context) error {
+	err := s.call(s.calling().ctx, &s.app.filters, func(ctx context.Context) error {
 		byUser := make(map[string]protocol.Frame)
 		for _, sub := range subscribers {
 			if sub.socket == s || to != nil && !to.matches(sub.socket) {

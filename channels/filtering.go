@@ -61,7 +61,7 @@ func (s *Socket) verdict(sub *Subscription, sent Event) (Verdict, error) {
 	now := sent
 	for _, f := range sub.channel.hooks.filters {
 		var v Verdict
-		err := s.call(s.calling().ctx, &s.hub.filters, func(ctx context.Context) (err error) {
+		err := s.call(s.calling().ctx, &s.app.filters, func(ctx context.Context) (err error) {
 			v, err = f.hook(ctx, &ClientEvent{
 				Socket: s, Sender: s.Identity(), Channel: sub.channel.place.Channel, Captures: f.captures, Event: now,
 			})

@@ -30,12 +30,7 @@ type Hub struct {
 	hooks     hooks
 	observers *observers
 
-	// Calls of hooks, by what they are for: each has a bound of its own, so that
-	// filters that hang keep nobody from connecting.
-	calls    authz.Calls // of gates
-	filters  authz.Calls
-	handlers authz.Calls // of custom messages
-	loaders  authz.Calls // of initial state
+	calls authz.Calls // of gates
 
 	held   atomic.Int64 // connections that wait for the application's answer
 	state  atomic.Int32

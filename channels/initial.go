@@ -72,7 +72,7 @@ func (sub *Subscription) load(ctx context.Context) {
 	}
 	s, c := sub.socket, sub.channel
 	var loaded []protocol.Frame // not touched after an error: the call may go on
-	err := s.call(ctx, &s.hub.loaders, func(ctx context.Context) (err error) {
+	err := s.call(ctx, &s.app.loaders, func(ctx context.Context) (err error) {
 		loaded, err = sub.initial(ctx)
 		return err
 	})

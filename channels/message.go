@@ -60,7 +60,7 @@ func (s *Socket) handleMessage(e Event, f func(context.Context, *Socket, Event) 
 	if s.gone.Load() {
 		return
 	}
-	err := s.call(s.calling().ctx, &s.hub.handlers, func(ctx context.Context) error { return f(ctx, s, e) })
+	err := s.call(s.calling().ctx, &s.app.handlers, func(ctx context.Context) error { return f(ctx, s, e) })
 	if err == nil {
 		s.tellMessage("", e)
 		return

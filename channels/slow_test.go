@@ -213,3 +213,51 @@ func TestHooksThatHang(t *testing.T) {
 		back(t, before)
 	})
 }
+
+// However many calls hang for clients of one app, those for another's are made.
+func TestHooksThatHangForAnApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := newWorld(t, func(w *world) {
+			w.HandleMessage("m", func(_ context.Context, s *channels.Socket, _ channels.Event) error {
+				if s.App().ID() == hubtest.AppID {
+					<-release
+				}
+				return s.Send(channels.Event{Name: "done"})
+			})
+		}, func(c *channels.Config) {
+			c.Apps = append(c.Apps, channels.AppConfig{ID: "1002", Keys: authz.Keys{{Key: "other-key", Secret: "s"}}})
+		})
+		var all []*hubtest.Client
+		for range 70 {
+			c := hubtest.Connect(t, w.Hub)
+			c.Say(`{"event":"m","data":""}`)
+			all = append(all, c)
+		}
+		time.Sleep(4 * time.Second)
+		if n := w.HooksStuck(); n != 70 {
+			t.Errorf("%d calls are stuck, want 70", n)
+		}
+		for _, c := range all {
+			c.Take()
+		}
+		all[0].Say(`{"event":"m","data":""}`)
+		if got := strings.Join(all[0].Take(), ""); !strings.Contains(got, "could not be handled") {
+			t.Errorf("a client of an app for which 70 calls hang heard %s", got)
+		}
+		request := hubtest.Request("")
+		request.Key = "other-key"
+		other := hubtest.Dial(t, w.Hub, request)
+		other.Take()
+		start := time.Now()
+		other.Say(`{"event":"m","data":""}`)
+		other.Expect(`{"event":"done","data":""}`)
+		if d := time.Since(start); d != 0 {
+			t.Errorf("the other app's message took %v", d)
+		}
+		close(release)
+		for _, c := range append(all, other) {
+			c.Hangup()
+		}
+	})
+}
