@@ -418,8 +418,8 @@ func TestDeliverInOrder(t *testing.T) {
 		send(sender, "client-e", "private-x", "but bob")
 		synctest.Wait()
 		w.trigger("x", 2)
+		send(sender, "client-e", "private-x", "each") // its copies are made once the flusher can be asked who is there
 		open()
-		send(sender, "client-e", "private-x", "each")
 		synctest.Wait()
 		w.trigger("x", 3)
 		all := func(id string) []string {

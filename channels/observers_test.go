@@ -285,6 +285,35 @@ func TestObserversApart(t *testing.T) {
 	})
 }
 
+// A connection whose observers hang is told nothing more; the others are.
+func TestObserversThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := newWorld(t, func(w *world) {
+			w.OnMessage(func(_ context.Context, _ *channels.Socket, _ string, e channels.Event) {
+				w.note("%s", e.Data)
+				if e.Data == "hang" {
+					<-release
+				}
+			})
+		}, func(c *channels.Config) { c.Apps[0].Limits.ClientEvents = -1 })
+		c, other := w.on("private-x"), w.on("private-x")
+		for range 12 {
+			send(c, "client-e", "private-x", "hang")
+		}
+		time.Sleep(40 * time.Second)
+		if told, dropped := len(w.take()), w.dropped(channels.DropObserver); told != 8 || dropped != 4 {
+			t.Errorf("%d were told, and %d dropped, want 8 and 4", told, dropped)
+		}
+		send(other, "client-e", "private-x", "1")
+		w.expect("1")
+		close(release)
+		synctest.Wait()
+		send(c, "client-e", "private-x", "2")
+		w.expect("2")
+	})
+}
+
 // What is too much for the queue is not told, and counted; what is told is told in
 // order, on a bounded number of goroutines.
 func TestObserverQueue(t *testing.T) {
