@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"hark/authz"
 	"hark/channels"
 	"hark/channels/hubtest"
+	"hark/protocol"
 )
 
 // send sends a client event.
@@ -433,6 +435,52 @@ func TestDeliverInOrder(t *testing.T) {
 		eve.Expect(all("eve")...)
 		max.Expect(append([]string{succeeded("x")}, all("max")...)...)
 		sender.Expect(event("e", "x", "1"), event("e", "x", "2"), event("e", "x", "3"))
+	})
+}
+
+// A napConn takes 10 ms to take something, so that its place rests afterwards.
+type napConn struct{ naps atomic.Bool }
+
+func (c *napConn) Send(protocol.Batch) error {
+	if c.naps.Load() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
+
+func (c *napConn) Close(protocol.CloseCode, string) {}
+
+// Who has subscribed gets a copy, though the flusher has not got round to the
+// subscription yet; who has unsubscribed gets none.
+func TestDeliverEachWhileResting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world) {
+			w.Filter("private-x", func(_ context.Context, e *channels.ClientEvent) (channels.Verdict, error) {
+				return channels.Route(channels.Delivery{Channel: "x", Each: func(authz.Identity) (channels.Event, bool) {
+					return channels.Event{Name: "copy"}, true
+				}}), nil
+			})
+		}, func(c *channels.Config) { c.Flushers = 1 })
+		nap := new(napConn)
+		s := w.Connect(nap, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
+		defer s.End()
+		s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"x"}}`))
+		sender, come, gone := w.on("private-x"), hubtest.Connect(t, w.Hub), w.on("x")
+		for range 10 { // more than a publisher serves itself
+			w.on("x")
+		}
+		nap.naps.Store(true)
+		w.trigger("x", 1)
+		time.Sleep(5 * time.Millisecond)
+		w.trigger("x", 2)
+		time.Sleep(7 * time.Millisecond) // the pass is over, and the place rests
+		come.Subscribe("x")
+		gone.Unsubscribe("x")
+		send(sender, "client-e", "private-x", "")
+		come.Expect()
+		time.Sleep(time.Second)
+		come.Expect(succeeded("x"), event("copy", "x", ""))
+		gone.Expect(event("e", "x", "1"), event("e", "x", "2"))
 	})
 }
 
