@@ -114,18 +114,27 @@ func (c *AppConfig) checkIdentities() []error {
 	if c.IdentityPattern == "" {
 		return errs
 	}
-	p, err := authz.ParsePattern(c.IdentityPattern)
-	switch {
-	case err != nil:
-	case !slices.Contains(p.Names(), identifier):
-		err = fmt.Errorf("the pattern %q has no {id}", p)
-	case !strings.HasPrefix(c.IdentityPattern, "private-"):
-		err = errors.New("the pattern must begin with private-: what is not signed proves nothing")
-	case c.Policies != nil:
+	err := CheckIdentityPattern(c.IdentityPattern)
+	if err == nil && c.Policies != nil {
 		err = errors.New("an app with Policies grants identities, and has no such pattern")
 	}
 	if err != nil {
 		errs = append(errs, fmt.Errorf("IdentityPattern: %w", err))
 	}
 	return errs
+}
+
+// CheckIdentityPattern returns nil if a pattern may be an AppConfig.IdentityPattern,
+// or says why not.
+func CheckIdentityPattern(pattern string) error {
+	p, err := authz.ParsePattern(pattern)
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(p.Names(), identifier):
+		return fmt.Errorf("the pattern %q has no {id}", pattern)
+	case !strings.HasPrefix(pattern, "private-"):
+		return errors.New("the pattern must begin with private-: what is not signed proves nothing")
+	}
+	return nil
 }

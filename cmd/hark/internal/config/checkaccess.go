@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hark/authz"
+	"hark/channels"
 	"hark/protocol"
 )
 
@@ -15,6 +16,10 @@ import (
 func (l *loader) checkAccess(i int) {
 	app, at := l.config.Apps[i], element("apps", i)
 	l.checkOrigins(app.AllowedOrigins, at+".allowed_origins")
+	l.checkPatterns(app.PublicChannels, at+".public_channels")
+	if app.IdentityPattern != "" {
+		l.checkIdentityPattern(app, at+".identity_pattern")
+	}
 	if app.JWT != nil {
 		l.checkJWT(*app.JWT, at+".jwt")
 	}
@@ -45,6 +50,14 @@ func (l *loader) checkOrigins(origins []string, path string) {
 			l.wrong(element(path, i), "must be as browsers send it, like https://app.example or http://localhost:8080, "+
 				"in lower case, without a path, a default port or wildcards, not %q", origin)
 		}
+	}
+}
+
+func (l *loader) checkIdentityPattern(app App, path string) {
+	if err := channels.CheckIdentityPattern(app.IdentityPattern); err != nil {
+		l.wrong(path, "cannot say who somebody is: %s", strings.TrimPrefix(err.Error(), "authz: "))
+	} else if app.Policies != nil {
+		l.wrong(path, "goes without policies: with them the server knows whom it lets onto a channel")
 	}
 }
 

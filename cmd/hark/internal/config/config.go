@@ -71,6 +71,11 @@ type App struct {
 	// own host; with an empty list only those. Default all, but where JWT or Callback say who somebody is, and a browser sends
 	// a cookie along, only pages of the server's own host: a stranger's page would speak for whoever looks at it.
 	AllowedOrigins []string `yaml:"allowed_origins"`
+	// PublicChannels are patterns of the public channels that there are; default all.
+	PublicChannels []string `yaml:"public_channels"`
+	// IdentityPattern is the pattern of a private channel that the application signs for one user alone, like
+	// private-user={id}: whoever is on it is that user. It goes without Policies; default none.
+	IdentityPattern string `yaml:"identity_pattern"`
 	// JWT says who somebody is by a token that they bring along; default nobody can.
 	JWT *JWT `yaml:"jwt"`
 	// Callback is the application that is asked over HTTP; default none.
@@ -109,6 +114,8 @@ func (a App) Channels() channels.AppConfig {
 		AuthorizeWithin:   a.AuthorizeWithin,
 		Origins:           a.AllowedOrigins,
 		GuestOnExpiry:     a.OnExpiry == "guest",
+		PublicAllow:       a.PublicChannels,
+		IdentityPattern:   a.IdentityPattern,
 	}
 	for _, key := range a.Keys {
 		c.Keys = append(c.Keys, authz.Key(key))
