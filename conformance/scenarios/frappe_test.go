@@ -1,0 +1,184 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+	"time"
+
+	"hark/authz"
+	"hark/channels"
+)
+
+func TestFrappe(t *testing.T) {
+	scenario(t, "FR-4", withoutSubscribing, embedded{})
+	scenario(t, "FR-5", documentPermission, standalone{
+		app: `
+    policies:
+      - {channel: "private-doc.{dt}.{name...}", callback: true}`,
+		answers: decisions(func(_ *world, q question) (any, bool) {
+			return allowIf(q.user() == "7" && q.Params["dt"] == "Sales Order" && q.Params["name"] == "SO/1"), true
+		}),
+	})
+	scenario(t, "FR-6", viewers, embedded{policies: documents}, standalone{app: `
+    policies:
+      - {channel: "presence-doc.{type}.{name...}", signed_in: true}`})
+	scenario(t, "FR-11", credentials, standalone{
+		app: `
+    policies:
+      - {channel: "private-me.{name}", callback: true}`,
+		answers: withAuthenticate(credentialed, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
+	})
+}
+
+// An event for those with an attribute needs no channel, and a public channel is for all who are on it.
+func withoutSubscribing(t *testing.T, w *world) {
+	carol, bob, guest := w.client("11"), w.client("9"), w.client("")
+	send := func(to channels.Selector, name string) {
+		t.Helper()
+		if err := w.app.Broadcast(t.Context(), to, channels.Event{Name: name, Data: "1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(channels.Attr("user_type", "system"), "msgprint")
+	send(channels.Everyone(), "all")
+	carol.sees("pusher", "msgprint 1", "all 1")
+	bob.sees("pusher", "all 1")
+	guest.sees("pusher", "all 1")
+	err := w.app.Broadcast(t.Context(), channels.Selector{}, channels.Event{Name: "x", Data: "1"})
+	if !errors.Is(err, channels.ErrNoTarget) {
+		t.Errorf("for nobody in particular: %v, want ErrNoTarget", err)
+	}
+	all := []*client{carol, bob, guest}
+	for _, c := range all {
+		c.subscribe("website")
+	}
+	w.trigger("website", "changed", 1)
+	for _, c := range all {
+		c.sees("website", "changed 1")
+		c.sees("pusher", "changed 1")
+	}
+}
+
+// The application is asked with what it needs to decide: what the channel is about, and the user's own credentials.
+func documentPermission(t *testing.T, w *world) {
+	const channel = "private-doc.Sales;20Order.SO;2F1"
+	alice, bob := w.client("7"), w.client("9")
+	alice.subscribe(channel)
+	bob.subscribing(channel)
+	bob.refused(channel, 403)
+	asked := w.cb.questions("authorize")
+	if len(asked) != 2 {
+		t.Fatalf("asked %d times, want 2: %+v", len(asked), asked)
+	}
+	q := asked[0]
+	params := map[string]string{"dt": "Sales Order", "name": "SO/1"}
+	if q.user() != "7" || q.Channel != channel || q.Cause != "join" || !maps.Equal(q.Params, params) {
+		t.Errorf("asked %+v", q)
+	}
+	if got := q.header.Get("Authorization"); got != "Bearer 7" {
+		t.Errorf("asked with Authorization %q", got)
+	}
+	if got := q.header.Get("X-Forwarded-For"); got != "127.0.0.1" {
+		t.Errorf("asked with X-Forwarded-For %q", got)
+	}
+}
+
+// credentialed is signedIn of an application that is sometimes broken.
+func credentialed(w *world, q question) (int, any) {
+	switch q.header.Get("Authorization") {
+	case "Bearer breaks":
+		return http.StatusInternalServerError, nil
+	case "Bearer sleeps":
+		_ = w.gate("sleeps").wait(context.Background())
+	}
+	return signedIn(w, q)
+}
+
+// An Authorization header goes before a cookie, and neither is needed. Wrong credentials are no guest's, and who cannot be
+// asked about is told to come back.
+func credentials(t *testing.T, w *world) {
+	// What an application decides by is the identity; it is told it with every question.
+	asked := func() string { q := w.cb.questions("authorize"); return q[len(q)-1].user() }
+	for i, c := range []struct {
+		name, authorization, cookie string
+		want                        string
+	}{
+		{"Authorization", "Bearer 7", "", "7"},
+		{"Cookie", "", "sid=9", "9"},
+		{"both", "Bearer 7", "sid=9", "7"},
+		{"neither", "", "", ""},
+	} {
+		header := http.Header{}
+		if c.authorization != "" {
+			header.Set("Authorization", c.authorization)
+		}
+		if c.cookie != "" {
+			header.Set("Cookie", c.cookie)
+		}
+		channel := fmt.Sprint("private-me.", i)
+
+		// At the auth endpoint.
+		client := w.connect(visitor{Authorization: c.authorization, Cookie: c.cookie})
+		client.connected()
+		client.subscribe(channel)
+		if got := asked(); got != c.want {
+			t.Errorf("%s at the auth endpoint is user %q, want %q", c.name, got, c.want)
+		}
+		// At the upgrade; the app signs by itself, so that nobody else says who it is.
+		raw := w.dial("", header)
+		w.signed(raw, channel)
+		raw.expect("pusher_internal:subscription_succeeded", channel)
+		if got := asked(); got != c.want {
+			t.Errorf("%s at the upgrade is user %q, want %q", c.name, got, c.want)
+		}
+	}
+
+	alice := w.client("7")
+	_, socket := alice.state()
+	for user, want := range map[string]int{"forged": 401, "breaks": 503, "sleeps": 503} {
+		if got := w.authorize(user, socket, "private-me.x"); got.status != want {
+			t.Errorf("Bearer %s at the auth endpoint: %d %s, want %d", user, got.status, got.body, want)
+		}
+	}
+	w.dialOnly("", http.Header{"Authorization": {"Bearer forged"}}).closed(4009)
+	began := time.Now()
+	if status := w.upgradeStatus(http.Header{"Authorization": {"Bearer breaks"}}); status != 503 {
+		t.Errorf("an upgrade of which nobody knows whose it is: %d, want 503", status)
+	}
+	if took := time.Since(began); took > 12*time.Second {
+		t.Errorf("it was answered after %v, when pusher-js has given up", took)
+	}
+}
+
+func documents(_ *world, rules *authz.Registry) {
+	rules.Handle("presence-doc.{type}.{name...}", authz.SignedIn())
+}
+
+// Who views a document is told as users, however many tabs they have.
+func viewers(t *testing.T, w *world) {
+	const doc = "presence-doc.Task.1"
+	alice1, alice2, bob := w.client("7"), w.client("7"), w.client("9")
+	alice1.subscribe(doc)
+	alice2.subscribe(doc)
+	bob.subscribe(doc)
+	alice1.sees(doc, `pusher:member_added {"id":"9","info":{"name":"bob"}}`)
+	alice2.sees(doc, `pusher:member_added {"id":"9","info":{"name":"bob"}}`)
+	for _, c := range []*client{alice1, alice2, bob} {
+		if n := c.members(doc); n != 2 {
+			t.Errorf("%s knows of %d members, want 2", c.name, n)
+		}
+	}
+	alice1.disconnect()
+	w.untilSockets(doc, 2)
+	w.nothingMore(doc, alice2, bob)
+	alice2.disconnect()
+	bob.sees(doc, `pusher:member_removed {"id":"7","info":{"name":"alice"}}`)
+	w.nothingMore(doc, bob)
+	if n := bob.members(doc); n != 1 {
+		t.Errorf("then there are %d members, want 1", n)
+	}
+}

@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A standalone is hark serve, as the program that it is, with an application that it asks over HTTP.
+type standalone struct {
+	server   string // more keys of the file
+	app      string // more keys of the app, each line with four spaces in front
+	callback string // more keys of its callback, as in {a: b, c: d}
+	answers  map[string]answerer
+}
+
+func (standalone) mode() string { return "S" }
+
+// file is the configuration.
+func (s standalone) file(callback string) string {
+	more := ""
+	if s.callback != "" {
+		more = ", " + s.callback
+	}
+	return fmt.Sprintf(`listen: 127.0.0.1:0
+drain: 0s
+%s
+apps:
+  - id: "1"
+    keys: [{key: k1, secret: s1}]
+    client_events: true
+    callback: {url: %q, authenticate: true%s}
+%s
+`, s.server, callback, more, s.app)
+}
+
+func (s standalone) start(t *testing.T) *world {
+	w := newWorld(t)
+	w.cb = startCallbacks(t, w, s.answers)
+	path := filepath.Join(t.TempDir(), "hark.yaml")
+	if err := os.WriteFile(path, []byte(s.file(w.cb.url)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.host = startServer(t, path)
+	w.auth = "http://" + w.host + "/pusher"
+	return w
+}
+
+// startServer runs hark serve until the test ends, and returns its address.
+func startServer(t *testing.T, file string) string {
+	t.Helper()
+	hark, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(hark, "serve", "--config", file)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = write, write
+	err = cmd.Start()
+	_ = write.Close() // the process has its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out output
+	address, ended := make(chan string, 1), make(chan error, 1)
+	go func() { // ends with the process
+		for lines := bufio.NewScanner(read); lines.Scan(); {
+			out.add(lines.Text())
+			if _, after, ok := strings.Cut(lines.Text(), "msg=listening address="); ok {
+				host, _, _ := strings.Cut(after, " ")
+				address <- host
+			}
+		}
+		_ = read.Close()
+		ended <- cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+		var err error
+		select {
+		case err = <-ended:
+		case <-time.After(deadline):
+			err = errors.Join(errors.New("it did not end on SIGTERM"), cmd.Process.Kill())
+			<-ended
+		}
+		if err != nil {
+			t.Errorf("hark serve: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("hark serve printed:\n%s", out.text())
+		}
+	})
+	select {
+	case host := <-address:
+		return host
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("hark serve ended: %v\n%s", err, out.text())
+	case <-time.After(deadline):
+		t.Fatalf("hark serve does not say where it listens:\n%s", out.text())
+	}
+	return ""
+}
+
+// An output is what a program has printed.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (o *output) add(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fmt.Fprintln(&o.buf, line)
+}
+
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
