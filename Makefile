@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint stress fuzz peers bench microbench pgo build docker
+.PHONY: test setup check lint stress scenarios fuzz peers bench microbench pgo build docker
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
@@ -29,6 +29,10 @@ lint:
 # What could depend on who comes first, many times.
 stress:
 	$(GO) test -race -count=50 -timeout 3h ./channels ./channels/ws
+
+# What applications do with Hark, played with real clients: a table, and what storms cost. About 3 minutes.
+scenarios: setup
+	@cd conformance/scenarios && $(GO) test -pgo=off -count=1 -timeout 10m -table -soon 1s -long
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)

@@ -1,0 +1,150 @@
+package scenarios
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// anybody answers authenticate: whoever has a token is the user of that name.
+func anybody(_ *world, q question) (int, any) {
+	token, ok := strings.CutPrefix(q.header.Get("Authorization"), "Bearer ")
+	if !ok {
+		token, _, ok = strings.Cut(strings.TrimPrefix(q.Path, "/t/"), "/app/")
+	}
+	if !ok {
+		return http.StatusOK, map[string]any{"user": nil}
+	}
+	return http.StatusOK, map[string]any{"user": map[string]string{"id": token}}
+}
+
+// All clients lose their connections while the application does not answer. Who stays connected notices nothing; when it
+// answers again, all are back on all of their channels, at the cost of a few questions each.
+func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
+	p := startProxy(t, w.host)
+	stays := w.client("stays")
+	stays.subscribe("private-stays")
+	var rooms []string
+	for i := range 10 {
+		rooms = append(rooms, fmt.Sprint("private-room", i))
+	}
+	clients := make([]*client, n)
+	began := time.Now()
+	for i := range clients {
+		clients[i] = w.connectTo(p.address, user(fmt.Sprint("u", i)))
+		clients[i].patience = 2 * time.Minute
+		clients[i].subscribing(rooms...)
+	}
+	back := func() time.Duration {
+		for _, c := range clients {
+			c.connected()
+			for _, room := range rooms {
+				c.until(room, succeeded+" {}")
+			}
+		}
+		return time.Since(began)
+	}
+	took := back()
+	calls := w.cb.count()
+	figure("C.2 %d clients with 10 channels each connected in %v: %s", n, took.Round(time.Millisecond), calls)
+
+	w.cb.setDown(true)
+	before := w.cb.total()
+	began = time.Now()
+	p.cut()
+	_, socket := stays.state()
+	var refusals []time.Duration
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; time.Since(began) < outage; i++ {
+		w.trigger("private-stays", "still", i)
+		stays.sees("private-stays", fmt.Sprint("still ", i))
+		asked := time.Now()
+		if got := w.authorize("stays", socket, "private-room0"); got.status == 503 {
+			refusals = append(refusals, time.Since(asked))
+		}
+		<-tick.C
+	}
+	down := w.cb.total() - before
+	w.cb.setDown(false)
+	took = back()
+	slices.Sort(refusals)
+	figure("C.2 the callback was down for %v, in which it was asked %d times; the auth endpoint answered 503 within %v (median of %d)",
+		outage, down, refusals[len(refusals)/2].Round(100*time.Microsecond), len(refusals))
+	figure("C.2 all %d were back on all channels %v after the cut, %v after the end of the outage; %s since the cut", n,
+		took.Round(100*time.Millisecond), (took - outage).Round(100*time.Millisecond), w.cb.count().minus(calls))
+	var connected []time.Duration // after the cut
+	for _, c := range clients {
+		for _, h := range c.all("connection") {
+			if at := time.UnixMilli(int64(h.At)); h.Event == "connected" && at.After(began) {
+				connected = append(connected, at.Sub(began).Round(100*time.Millisecond))
+			}
+			if h.Event == "disconnected" || h.Event == "failed" {
+				t.Errorf("a client ended up %s:\n%s", h.Event, c.journal)
+			}
+		}
+	}
+	slices.Sort(connected)
+	figure("C.2 they were connected after: the first %v, half %v, 90%% %v, the last %v",
+		connected[0], connected[n/2], connected[n*9/10], connected[len(connected)-1])
+	if after := w.cb.total() - before - down; after > 4*n {
+		t.Errorf("%d clients cost %d callbacks to come back, want a few each and not one a channel", n, after)
+	}
+	w.nothingMore("private-stays", stays)
+}
+
+// A page that subscribes to 40 channels costs one question where they are asked about together. A browser asks about six
+// at a time.
+func pageLoad(t *testing.T, w *world) {
+	alice := w.client("7")
+	var rooms []string
+	for i := range 40 {
+		rooms = append(rooms, fmt.Sprint("private-room", i))
+	}
+	alice.subscribe(rooms...)
+	node := w.cb.count()
+	if n := node["authorize"] + node["authorize_many"]; n > 2 {
+		t.Errorf("40 subscriptions of a client in Node cost %s", node)
+	}
+
+	_, socket := w.client("9").state()
+	next := make(chan string)
+	done := make(chan int)
+	for range 6 {
+		go func() { // ends with next
+			failed := 0
+			for room := range next {
+				if got := w.authorize("9", socket, room); got.status != 200 {
+					failed++
+				}
+			}
+			done <- failed
+		}()
+	}
+	for _, room := range rooms {
+		next <- room
+	}
+	close(next)
+	for range 6 {
+		if failed := <-done; failed > 0 {
+			t.Errorf("%d were refused", failed)
+		}
+	}
+	browser := w.cb.count().minus(node)
+	if n := browser["authorize"] + browser["authorize_many"]; n > 7 {
+		t.Errorf("40 subscriptions, six at a time, cost %s", browser)
+	}
+	figure("C.2 40 subscriptions of one page: from Node %s; six at a time, as browsers do, %s", node, browser)
+}
+
+// remembered is signedIn of an application that lets its answer be remembered while a page loads.
+func remembered(w *world, q question) (int, any) {
+	status, answer := signedIn(w, q)
+	if fields, ok := answer.(map[string]any); ok {
+		fields["cache"] = 5
+	}
+	return status, answer
+}
