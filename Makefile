@@ -30,7 +30,7 @@ lint:
 stress:
 	$(GO) test -race -count=50 -timeout 3h ./channels ./channels/ws
 
-# What applications do with Hark, played with real clients: a table, and what storms cost. About 3 minutes.
+# What applications do with Hark, played with real clients: a table, and what storms cost. A minute and a half.
 scenarios: setup
 	@cd conformance/scenarios && $(GO) test -pgo=off -count=1 -timeout 10m -table -soon 1s -long
 

@@ -26,7 +26,7 @@ func TestAdminForth(t *testing.T) {
 	scenario(t, "AF-3", openTopics, embedded{})
 	scenario(t, "AF-3 closed", listedTopics, embedded{config: func(c *channels.AppConfig) {
 		c.PublicAllow = []string{"opentopic.{x...}"}
-	}})
+	}}, standalone{app: `    public_channels: ["opentopic.{x...}"]`})
 	scenario(t, "AF-4", initialState, embedded{policies: totals, hooks: loadTotals}, standalone{
 		callback: `subscribed: ["private-total.{id}", "private-slow.{id}", "private-broken.{id}"]`,
 		app: `
@@ -42,6 +42,7 @@ func TestAdminForth(t *testing.T) {
 		server: "activity_timeout: 1s\npong_wait: 1s",
 	})
 	scenario(t, "AF-8", unsubscribing, embedded{policies: shows, hooks: noteUnsubscribes})
+	scenario(t, "AF-9", exceptTheTab, embedded{}, standalone{})
 	scenario(t, "AF-10", malformed, embedded{}, standalone{})
 }
 
@@ -329,6 +330,26 @@ func closedForSilence(_ *testing.T, w *world) {
 	if len(before) == 0 || before[0].Event != "pusher:ping" {
 		w.t.Errorf("before the close came %+v, want a ping", before)
 	}
+}
+
+// The tab that has caused a change is not told of it, the user's other tab is.
+func exceptTheTab(_ *testing.T, w *world) {
+	first, second := w.client("7"), w.client("7")
+	first.subscribe("open")
+	second.subscribe("open")
+	_, socket := first.state()
+	w.backend("trigger", "open", "changed", 1, map[string]string{"socket_id": socket})
+	second.sees("open", "changed 1")
+	w.nothingMore("open", first, second)
+	first.sees("pusher", "sentinel 1")
+	second.sees("pusher", "changed 1", "sentinel 1")
+	body := map[string]any{"to": map[string]bool{"everyone": true}, "name": "refresh", "data": "2", "except_socket": socket}
+	if r := w.control("broadcast", body); r.Status != 200 {
+		w.t.Fatalf("broadcast: %+v", r)
+	}
+	w.broadcast(`{"everyone":true}`, "end", "3")
+	first.sees("pusher", "end 3")
+	second.sees("pusher", "refresh 2", "end 3")
 }
 
 // What is malformed is answered with an error, and costs nobody else anything.

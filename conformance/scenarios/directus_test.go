@@ -41,6 +41,7 @@ func TestDirectus(t *testing.T) {
 		app:      itemRules,
 		answers:  map[string]answerer{"client_event": filteredEvent},
 	})
+	scenario(t, "LK-5", selected, embedded{}, standalone{})
 	scenario(t, "LK-7", limits, embedded{
 		config:   func(c *channels.AppConfig) { c.Limits.Connections = 3 },
 		policies: items,
@@ -345,6 +346,32 @@ func filtered(t *testing.T, w *world) {
 	c.expect("pusher:pong", "")
 	w.gate("slow 4").open()
 	bob.sees(channel, "client-slow 4")
+}
+
+// Events for some connections, whatever they are subscribed to.
+func selected(_ *testing.T, w *world) {
+	alice, carol1, carol2, guest := w.client("7"), w.client("11"), w.client("11"), w.client("")
+	all := []*client{alice, carol1, carol2, guest}
+	for i, c := range []struct {
+		to   string
+		hear []*client
+	}{
+		{`{"roles":["admin"]}`, []*client{carol1, carol2}},
+		{`{"users":["7"],"roles":["admin"]}`, nil},
+		{`{"everyone":true,"except":{"users":["7"]}}`, []*client{carol1, carol2, guest}},
+		{`{"signed_in":true}`, []*client{alice, carol1, carol2}},
+		{`{"guests":true}`, []*client{guest}},
+		{`{"users":["7","13"]}`, []*client{alice}},
+	} {
+		w.broadcast(c.to, "event", fmt.Sprint(i))
+		w.broadcast(`{"everyone":true}`, "end", fmt.Sprint(i))
+		for _, client := range c.hear {
+			client.sees("pusher", fmt.Sprint("event ", i))
+		}
+		for _, client := range all {
+			client.sees("pusher", fmt.Sprint("end ", i))
+		}
+	}
 }
 
 // Ten client events a second, and no more connections than the app may have.

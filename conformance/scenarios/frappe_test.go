@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 )
 
 func TestFrappe(t *testing.T) {
+	scenario(t, "FR-2", targets, embedded{}, standalone{})
+	scenario(t, "FR-3", userChannels, embedded{policies: userPolicies}, standalone{app: `
+    policies:
+      - {channel: "private-user.{id}", owner: id}`})
 	scenario(t, "FR-4", withoutSubscribing, embedded{})
 	scenario(t, "FR-5", documentPermission, standalone{
 		app: `
@@ -32,6 +37,48 @@ func TestFrappe(t *testing.T) {
       - {channel: "private-me.{name}", callback: true}`,
 		answers: withAuthenticate(credentialed, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
 	})
+}
+
+// What is for everybody has to be for everybody in so many words.
+func targets(t *testing.T, w *world) {
+	alice, guest := w.client("7"), w.client("")
+	for _, to := range []any{nil, map[string]any{}, map[string]any{"users": []string{}}, "everyone", map[string]any{"nobody": true}} {
+		if r := w.control("broadcast", map[string]any{"to": to, "name": "leak", "data": 1}); r.Status != 400 {
+			t.Errorf("a broadcast to %v was answered with %+v, want 400", to, r)
+		}
+	}
+	w.broadcast(`{"everyone":true}`, "all", "1")
+	alice.sees("pusher", "all 1")
+	guest.sees("pusher", "all 1")
+}
+
+func userPolicies(_ *world, rules *authz.Registry) {
+	rules.Handle("private-user.{id}", authz.Owner("id"))
+}
+
+// A user's events reach all tabs of that user, by the user's channel or by being signed in, and nobody else.
+func userChannels(t *testing.T, w *world) {
+	first, second, bob := w.client("7"), w.client("7"), w.client("9")
+	first.subscribe("private-user.7")
+	second.subscribe("private-user.7")
+	bob.subscribing("private-user.7")
+	bob.refused("private-user.7", 403)
+	w.trigger("private-user.7", "msgprint", 1)
+	for _, c := range []*client{first, second} {
+		c.sees("private-user.7", "msgprint 1")
+		if id := c.signin(); id != "7" {
+			t.Errorf("alice signed in as %s", id)
+		}
+	}
+	bob.signin()
+	w.backend("sendToUser", "7", "eval_js", 2)
+	w.backend("sendToUser", "9", "eval_js", 3)
+	first.until("user", "eval_js 2")
+	second.until("user", "eval_js 2")
+	bob.until("user", "eval_js 3")
+	if heard := bob.heard("user"); strings.Contains(heard, "eval_js 2") {
+		t.Errorf("another user heard:\n%s", heard)
+	}
 }
 
 // An event for those with an attribute needs no channel, and a public channel is for all who are on it.

@@ -82,7 +82,8 @@ func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
 			if at := time.UnixMilli(int64(h.At)); h.Event == "connected" && at.After(began) {
 				connected = append(connected, at.Sub(began).Round(100*time.Millisecond))
 			}
-			if h.Event == "disconnected" || h.Event == "failed" {
+			short := outage < 5*time.Second // then clients are only kept waiting
+			if h.Event == "disconnected" || h.Event == "failed" || short && h.Event == "unavailable" {
 				t.Errorf("a client ended up %s:\n%s", h.Event, c.journal)
 			}
 		}

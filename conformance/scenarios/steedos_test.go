@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func TestSteedos(t *testing.T) {
 		config: func(c *channels.AppConfig) { c.Authenticator = authz.AuthenticatorFunc(spaceAndToken) },
 		hooks:  noteTenants,
 	})
-	scenario(t, "ST-2", tenants, embedded{
+	scenario(t, "ST-2, ST-3", tenants, embedded{
 		config:   func(c *channels.AppConfig) { c.Authenticator = authz.AuthenticatorFunc(tenantUsers) },
 		policies: tenantPolicies,
 	}, standalone{app: tenantRules, answers: map[string]answerer{"authenticate": tenantUser}})
@@ -27,8 +28,15 @@ func TestSteedos(t *testing.T) {
       - {channel: "private-{room}", callback: true}`,
 		answers: decisions(func(*world, question) (any, bool) { return allowIf(true), true }),
 	})
+	scenario(t, "ST-5", metadata, embedded{}, standalone{})
+	scenario(t, "ST-6", records, embedded{policies: recordPolicies}, standalone{app: `
+    policies:
+      - {channel: "private-record.{object}.{id}", signed_in: true}`})
+	scenario(t, "ST-7", notifications, embedded{}, standalone{})
 	scenario(t, "ST-10", welcome, embedded{hooks: welcomeAll})
 	scenario(t, "ST-11", serverTime, embedded{hooks: tellTime})
+	var left atomic.Bool
+	scenario(t, "ST-12", func(t *testing.T, w *world) { permissionSet(t, w, &left) }, embedded{policies: spaceUsers(&left)})
 }
 
 // spaceAndToken reads two cookies that only together say who it is, and of which tenant.
@@ -157,6 +165,40 @@ func tenants(_ *testing.T, w *world) {
 	}
 }
 
+// What changes for everybody is told to everybody, guests too.
+func metadata(_ *testing.T, w *world) {
+	alice, bob, guest := w.client("7"), w.client("9"), w.client("")
+	w.broadcast(`{"everyone":true}`, "s:metadata:change", `{"type":"objects","_id":"1"}`)
+	for _, c := range []*client{alice, bob, guest} {
+		c.sees("pusher", `s:metadata:change {"type":"objects","_id":"1"}`)
+	}
+}
+
+func recordPolicies(_ *world, rules *authz.Registry) {
+	rules.Handle("private-record.{object}.{id}", authz.SignedIn())
+}
+
+// Names of events are the application's own.
+func records(_ *testing.T, w *world) {
+	alice, bob := w.client("7"), w.client("9")
+	alice.subscribe("private-record.orders.1")
+	bob.subscribe("private-record.orders.2")
+	w.trigger("private-record.orders.1", "s:record:orders:change-1", map[string]string{"_id": "1"})
+	alice.sees("private-record.orders.1", `s:record:orders:change-1 {"_id":"1"}`)
+	w.nothingMore("private-record.orders.2", bob)
+}
+
+// One call notifies several users in all of their tabs; who is not there misses nothing but that.
+func notifications(_ *testing.T, w *world) {
+	alice1, alice2, bob, carol := w.client("7"), w.client("7"), w.client("9"), w.client("11")
+	w.broadcast(`{"users":["7","9","404"]}`, "s:notification-change", `{"message":"hello"}`)
+	w.broadcast(`{"everyone":true}`, "end", "1")
+	for _, c := range []*client{alice1, alice2, bob} {
+		c.sees("pusher", `s:notification-change {"message":"hello"}`, "end 1")
+	}
+	carol.sees("pusher", "end 1")
+}
+
 func welcomeAll(_ *world, hub *channels.Hub) {
 	hub.OnConnecting(func(context.Context, *channels.ConnectRequest) (channels.Welcome, error) {
 		return channels.Welcome{Events: []channels.Event{{Name: "connection-init", Data: `{"version":1}`}}}, nil
@@ -183,6 +225,37 @@ func welcome(_ *testing.T, w *world) {
 	}
 	if init := at["pusher connection-init"]; init < at["connection connected"] || init > at["open "+succeeded] {
 		w.t.Errorf("connection-init did not come first:\n%s", guest.journal)
+	}
+}
+
+// spaceUsers lets those into a space who are in it; alice may leave.
+func spaceUsers(left *atomic.Bool) func(*world, *authz.Registry) {
+	return func(_ *world, rules *authz.Registry) {
+		rules.HandleFunc("private-space.{id}", func(_ context.Context, r authz.Request) (authz.Decision, error) {
+			if r.Identity.ID == "7" && left.Load() {
+				return authz.Deny("has left"), nil
+			}
+			return authz.Allow(), nil
+		})
+		rules.Handle("private-user.{id}", authz.Owner("id"))
+	}
+}
+
+// When a permission may have changed, the policies are asked again about what is subscribed; only what they deny ends.
+func permissionSet(t *testing.T, w *world, left *atomic.Bool) {
+	alice, bob := w.client("7"), w.client("9")
+	alice.subscribe("private-space.1", "private-user.7")
+	bob.subscribe("private-space.1")
+	left.Store(true)
+	if err := w.app.Recheck(t.Context(), channels.Users("7"), "private-{x...}"); err != nil {
+		t.Fatal(err)
+	}
+	alice.refused("private-space.1", 403)
+	w.trigger("private-space.1", "changed", 1)
+	bob.sees("private-space.1", "changed 1")
+	w.nothingMore("private-user.7", alice)
+	if n := len(alice.all("private-space.1")); n != 2 {
+		t.Errorf("alice heard after the end:\n%s", alice.heard("private-space.1"))
 	}
 }
 

@@ -145,7 +145,7 @@ func rememberedYes(t *testing.T, w *world, denied *atomic.Bool) {
 
 	denied.Store(true)
 	body := map[string]any{"to": map[string]any{"users": []string{"7"}}, "channels": doc, "reason": "withdrawn"}
-	if r := w.backend("post", map[string]any{"path": "/hark/revoke", "body": body}); r.Status != 200 {
+	if r := w.control("revoke", body); r.Status != 200 {
 		t.Fatalf("revoke: %+v", r)
 	}
 	first.refused(doc, 403)

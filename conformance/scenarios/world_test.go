@@ -85,6 +85,20 @@ func (w *world) backend(method string, args ...any) response {
 	return r
 }
 
+// control posts one of the requests that are Hark's own, and returns what it is answered.
+func (w *world) control(verb string, body any) response {
+	w.t.Helper()
+	return w.backend("post", map[string]any{"path": "/hark/" + verb, "body": body})
+}
+
+// broadcast sends an event without a channel from a backend. To is the JSON of a Selector.
+func (w *world) broadcast(to, event string, data any) {
+	w.t.Helper()
+	if r := w.control("broadcast", map[string]any{"to": jsontext.Value(to), "name": event, "data": data}); r.Status != 200 {
+		w.t.Fatalf("broadcast %s to %s: %+v", event, to, r)
+	}
+}
+
 // trigger triggers an event from a backend.
 func (w *world) trigger(channel, event string, data any) {
 	w.t.Helper()
