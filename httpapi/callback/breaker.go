@@ -7,10 +7,13 @@ import (
 )
 
 const (
-	rowToOpen    = 5                // failures in a row
-	recentCalls  = 20               // more than half of which
-	firstPause   = time.Second      // before the first probe
-	longestPause = 24 * time.Second // with its jitter, 30 s
+	rowToOpen   = 5           // failures in a row
+	recentCalls = 20          // more than half of which
+	firstPause  = time.Second // before the first probe
+	// longestPause is with its jitter half of the time for which a hub holds who
+	// connects: whoever comes while the application comes back finds out. A client that
+	// has to be sent away tries again much later.
+	longestPause = 3200 * time.Millisecond
 )
 
 // A BreakerState says whether an application is asked.

@@ -42,7 +42,7 @@
 //   - Of each kind only Config.Concurrency calls are under way and Config.Queue wait, which counts against their timeout.
 //     One more is not made.
 //   - An application that fails is left alone, kind by kind: after 5 failures in a row, or more than 10 among 20, nothing
-//     is asked but one probe a second, then after 2, 4, up to 30 s. Meanwhile answers are immediate: ErrUnavailable.
+//     is asked but one probe after a second, then after 2, then every 4 s at most. Meanwhile answers are immediate: ErrUnavailable.
 //     authorize and authorize_many are one question in two forms, and share this and the bound on calls.
 //   - The URL is only ever the one of the configuration. No redirect is followed, no proxy is taken from the environment,
 //     certificates are verified, answers are bounded.
