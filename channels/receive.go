@@ -197,7 +197,7 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 			if !s.identify() {
 				return nil
 			}
-			if s.identity.Load() == nil && !s.becomeClaimed(sub) {
+			if s.identity.Load() == nil && !s.becomeClaimed(ctx, sub) {
 				return nil
 			}
 		}

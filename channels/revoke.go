@@ -38,6 +38,19 @@ func (s *Socket) revoke(sub *Subscription, why End, words string) {
 	}
 }
 
+// revokeHere is revoke for a task of the subscription's own lane, which cannot wait
+// for another one of that: the subscription is one of the socket's, or was.
+func (s *Socket) revokeHere(ctx context.Context, sub *Subscription, why End) {
+	s.mu.Lock()
+	over := sub.revoked || s.subs.find(sub.name()) != sub
+	sub.revoked = true
+	s.mu.Unlock()
+	if !over {
+		s.expel(sub, why, "")
+		s.end(ctx, sub, why)
+	}
+}
+
 // expel takes a subscription out of the channel's lists at once, however long its
 // lane takes, and tells the client.
 func (s *Socket) expel(sub *Subscription, why End, words string) {

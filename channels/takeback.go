@@ -47,15 +47,16 @@ func (s *Socket) revokeAll(cmd *command) {
 
 // becomeClaimed makes a guest's socket speak for whom a subscription under way is
 // signed or granted for. It returns false, and revokes it, if what allowed it was
-// taken back before anybody could know whose it is.
-func (s *Socket) becomeClaimed(sub *Subscription) bool {
+// taken back before anybody could know whose it is. It is part of the task that
+// enters the subscription.
+func (s *Socket) becomeClaimed(ctx context.Context, sub *Subscription) bool {
 	id, moment := s.claimed(sub), uint64(0)
 	if sub.granted != nil {
 		moment = sub.granted.moment
 	}
 	s.become(id, ByChannel)
 	if s.revokedSince(sub.name(), id, moment) {
-		s.revoke(sub, End{By: Revoked}, "")
+		s.revokeHere(ctx, sub, End{By: Revoked})
 		return false
 	}
 	return true

@@ -1,0 +1,49 @@
+package channels_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"hark/channels"
+	"hark/channels/hubtest"
+)
+
+// An interrupted broker is local, and lets something happen during the next Enter.
+type interrupted struct {
+	*channels.Memory
+	during func()
+}
+
+func (b *interrupted) Enter(ctx context.Context, p channels.Place, o ...channels.Occupant) (channels.Snapshot, error) {
+	if f := b.during; f != nil {
+		b.during = nil
+		f()
+	}
+	return b.Memory.Enter(ctx, p, o...)
+}
+
+// A Revoke that overtakes a guest's subscribe on the very goroutine that reads the
+// connection takes it back, and the connection goes on.
+func TestRevokeDuringSubscribeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &interrupted{Memory: channels.NewMemory()}
+		config := hubtest.Config()
+		config.Broker = broker
+		h := hubtest.Start(t, config)
+		ada, bob := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		bob.Join("presence-x", "9")
+		bob.Take()
+		broker.during = func() { check(t, mine(h).Revoke(t.Context(), channels.Users("7"), "presence-x", "")) }
+		ada.Join("presence-x", "7")
+		ada.Expect(takenBack("presence-x", "Not authorized to subscribe to presence-x"))
+		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"presence-x"}})
+		ada.Expect()
+		bob.Expect(
+			event("pusher_internal:member_added", "presence-x", `{"user_id":"7","user_info":{}}`),
+			event("pusher_internal:member_removed", "presence-x", `{"user_id":"7"}`),
+			event("e", "presence-x", "1"))
+		ada.Subscribe("news")
+		ada.Expect(event("pusher_internal:subscription_succeeded", "news", "{}"))
+	})
+}
