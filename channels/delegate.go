@@ -20,12 +20,19 @@ type granted struct {
 	moment   uint64 // the app's when that was decided
 
 	// Guarded by Socket.mu.
-	cancel  context.CancelFunc // of the question that is being asked; nil: none is
-	due     int64              // Hub.now when the policies are to be asked again; 0: never
-	failing int64              // Hub.now since when they could not be; 0: they could
-	queued  bool               // it waits in a lane that they are asked again
+	asking  *question // the last that has begun; nil: it has ended
+	due     int64     // Hub.now when the policies are to be asked again; 0: never
+	failing int64     // Hub.now since when they could not be; 0: they could
+	queued  bool      // it waits in a lane that they are asked again
 
 	listed bool // among App.rechecks; guarded by their mu
+}
+
+// A question is one call of the policies about a subscription. Its context ends when
+// nobody wants to know any more.
+type question struct {
+	ctx context.Context
+	end context.CancelFunc
 }
 
 var (
@@ -120,17 +127,17 @@ func (s *Socket) admit(sub *Subscription) error {
 // none but a definite no.
 func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 	channel := sub.granted.channel
-	ctx, id, ok := s.begin(sub)
-	if !ok {
+	q, id := s.begin(sub)
+	if q == nil {
 		return false, nil
 	}
-	defer s.answered(sub)
+	defer s.answered(sub, q)
 	moment := s.app.Moment()
 	var g authz.Grant
 	if s.revokedSince(channel, id, 0) {
 		err = errRevoked
 	} else {
-		g, err = s.decide(ctx, channel, id, authz.Join)
+		g, err = s.decide(q.ctx, channel, id, authz.Join)
 	}
 	if err == nil {
 		err = sub.fit(id, g.Info)
@@ -139,7 +146,7 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 		return s.settle(sub, g.TTL, moment), nil
 	}
 	if !isNo(err) {
-		if ctx.Err() != nil {
+		if q.ctx.Err() != nil {
 			err = nil // nobody wants to know any more
 		}
 		return false, err
@@ -156,32 +163,36 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 	return false, nil
 }
 
-// begin begins a question about a subscription and returns for whom it is asked. It
-// returns false if nobody wants to know any more. Otherwise answered ends it.
-func (s *Socket) begin(sub *Subscription) (context.Context, authz.Identity, bool) {
+// begin begins a question about a subscription and returns for whom it is asked, or
+// nil if nobody wants to know any more. Otherwise answered ends it.
+func (s *Socket) begin(sub *Subscription) (*question, authz.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := sub.granted
 	g.queued = false
 	pending := s.pendingLocked(sub)
 	if !pending && (sub.revoked || s.subs.find(g.channel) != sub) {
-		return nil, authz.Identity{}, false
+		return nil, authz.Identity{}
 	}
 	id := s.Identity()
 	if !pending && id.ID != g.identity.ID {
 		id = g.identity
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	g.cancel = cancel
-	return ctx, id, true
+	q := new(question)
+	q.ctx, q.end = context.WithCancel(context.Background())
+	g.asking = q
+	return q, id
 }
 
-// answered ends a question.
-func (s *Socket) answered(sub *Subscription) {
+// answered ends a question. As soon as it has made a subscription of a pending one,
+// the next about the same may have begun, in another lane.
+func (s *Socket) answered(sub *Subscription, q *question) {
+	q.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub.granted.cancel()
-	sub.granted.cancel = nil
+	if sub.granted.asking == q {
+		sub.granted.asking = nil
+	}
 }
 
 // decide asks the policies.

@@ -174,17 +174,17 @@ func (s *Socket) recheck(sub *Subscription) <-chan struct{} {
 // recheckNow is recheck's task.
 func (s *Socket) recheckNow(sub *Subscription) {
 	g := sub.granted
-	ctx, id, ok := s.begin(sub)
-	if !ok {
+	q, id := s.begin(sub)
+	if q == nil {
 		return
 	}
-	defer s.answered(sub)
+	defer s.answered(sub, q)
 	var grant authz.Grant
 	err := error(authz.ErrUnauthenticated)
 	if !id.Expired(time.Now()) {
-		grant, err = s.decide(ctx, g.channel, id, authz.Recheck)
+		grant, err = s.decide(q.ctx, g.channel, id, authz.Recheck)
 	}
-	if ctx.Err() != nil {
+	if q.ctx.Err() != nil {
 		return // it has ended meanwhile
 	}
 	now := s.hub.now()

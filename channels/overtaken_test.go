@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"hark/authz"
 	"hark/channels"
 	"hark/channels/hubtest"
 )
@@ -45,5 +46,19 @@ func TestRevokeDuringSubscribeAtOnce(t *testing.T) {
 			event("e", "presence-x", "1"))
 		ada.Subscribe("news")
 		ada.Expect(event("pusher_internal:subscription_succeeded", "news", "{}"))
+	})
+}
+
+// A Recheck may ask about a subscription while the question that allowed it is just
+// ending. That ends neither the other question nor the process.
+func TestQuestionsOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := asked(t, &asker{d: authz.Allow()})
+		ada := hubtest.As(t, h, "a")
+		ada.Subscribe("private-x")
+		ada.Take()
+		if !ada.Socket().AskTwice("private-x") {
+			t.Error("the end of the first question has ended the second")
+		}
 	})
 }

@@ -13,8 +13,8 @@ func (s *Socket) dropLocked(channel string) bool {
 	if a == nil || a.pending[channel] == nil {
 		return false
 	}
-	if cancel := a.pending[channel].granted.cancel; cancel != nil {
-		cancel()
+	if q := a.pending[channel].granted.asking; q != nil {
+		q.end()
 	}
 	delete(a.pending, channel)
 	return true
@@ -31,8 +31,8 @@ func (s *Socket) giveUpLocked(subs subscriptions) {
 		s.dropLocked(channel)
 	}
 	for sub := range subs.all {
-		if g := sub.granted; g != nil && g.cancel != nil {
-			g.cancel()
+		if g := sub.granted; g != nil && g.asking != nil {
+			g.asking.end()
 		}
 	}
 	a.grants = nil
