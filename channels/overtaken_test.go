@@ -2,8 +2,10 @@ package channels_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/authz"
 	"hark/channels"
@@ -59,6 +61,40 @@ func TestQuestionsOverlap(t *testing.T) {
 		ada.Take()
 		if !ada.Socket().AskTwice("private-x") {
 			t.Error("the end of the first question has ended the second")
+		}
+	})
+}
+
+// Client events that wait for the broker behind others are not published any more once
+// their sender has lost its permission.
+func TestRevokeOvertakesClientEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newRemote(100 * time.Millisecond)
+		config := hubtest.Config()
+		config.Broker = broker
+		config.Apps[0].Authenticator = staff
+		h := hubtest.Start(t, config)
+		ada, bob := hubtest.As(t, h, "7"), hubtest.As(t, h, "9")
+		ada.Subscribe("private-x")
+		bob.Subscribe("private-x")
+		time.Sleep(time.Second)
+		ada.Take()
+		bob.Take()
+		for i := range 4 {
+			ada.Say(`{"event":"client-e","channel":"private-x","data":"%d"}`, i)
+		}
+		time.Sleep(50 * time.Millisecond)
+		check(t, mine(h).Revoke(t.Context(), channels.Users("7"), "private-x", "no")) // at 150 ms
+		time.Sleep(time.Second)
+		bob.Expect(event("client-e", "private-x", "0"), event("client-e", "private-x", "1")) // which the broker had already
+		refused := 0
+		for _, m := range ada.Take() {
+			if strings.Contains(m, "pusher:error") {
+				refused++
+			}
+		}
+		if refused != 2 {
+			t.Errorf("ada was told of %d refusals, want 2", refused)
 		}
 	})
 }

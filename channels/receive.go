@@ -306,6 +306,10 @@ func (s *Socket) clientEvent(m protocol.Message) error {
 		var deadline time.Time
 		if wait {
 			deadline = s.hub.deadline()
+			if s.revoking(sub) {
+				s.fail(protocol.ClientEventNotSubscribed(m.Channel)) // it has lost its permission while this waited
+				return nil
+			}
 		}
 		err := s.hub.publish(ctx, e, deadline)
 		switch {
