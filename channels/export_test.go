@@ -1,6 +1,8 @@
 package channels
 
 import (
+	"time"
+
 	"hark/authz"
 	"hark/protocol"
 )
@@ -85,3 +87,6 @@ func (h *Hub) Closings() int {
 	defer h.closings.mu.Unlock()
 	return len(h.closings.next)
 }
+
+// CloseWithin lets the socket be closed with 4200 like the only one of a pass.
+func (s *Socket) CloseWithin(d time.Duration) { s.hub.closings.spread([]*Socket{s}, d) }

@@ -78,12 +78,14 @@ func (c *closings) spread(sockets []*Socket, over time.Duration) {
 	}
 }
 
-// set makes a socket be closed at a time, or earlier if that is said already.
+// set makes a socket be closed at a time, or earlier if that is said already. One that
+// has ended meanwhile is not kept: nobody would take it out.
 func (c *closings) set(s *Socket, due int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := int(s.closes) - 1
 	switch {
+	case s.ended.Load():
 	case i < 0:
 		heap.Push(&c.next, closing{due, s})
 	case due < c.next[i].due:

@@ -127,6 +127,20 @@ func TestReauthenticateAndEnd(t *testing.T) {
 	})
 }
 
+// A connection that ends while a pass goes over all is not kept until its time.
+func TestReauthenticateEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hubtest.Start(t, hubtest.Config())
+		ada := hubtest.Connect(t, h)
+		ada.Hangup()
+		synctest.Wait()
+		ada.Socket().CloseWithin(time.Hour)
+		if n := h.Closings(); n != 0 {
+			t.Errorf("%d connections are still to be closed, want 0", n)
+		}
+	})
+}
+
 // Who a client is was decided before the command, and it connects after it.
 func TestCommandWhileConnecting(t *testing.T) {
 	for _, tt := range []struct {
