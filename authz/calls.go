@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -15,7 +16,8 @@ const (
 	maxCalls = 1024
 	// maxStuck is how many calls may be late: past their time, and still under way. From then on no more are made.
 	maxStuck = 64
-	// maxStuckParty is the same for the calls of one party, so that it takes many of them to stop the others.
+	// maxStuckParty is how many calls of one party may be late, or go on after the party has left, so that it takes many
+	// of them to stop the others.
 	maxStuckParty = 8
 )
 
@@ -31,16 +33,20 @@ type Calls struct {
 
 	mu    sync.Mutex
 	stuck int            // Guarded by mu. How many calls are late
-	of    map[string]int // Guarded by mu. How many of them are one party's; none is 0
+	of    map[string]int // Guarded by mu. For how many calls of a party nobody waits any more; none is 0
 }
 
 // An ongoing call, or one that has just ended.
 type ongoing struct {
 	party string
 	done  chan error // has room for what f returns
-	late  bool       // Guarded by Calls.mu, as returned is
-	// returned is set before done is sent to.
-	returned bool
+	due   time.Time  // when its time is over, whether somebody waits or not
+
+	// Guarded by Calls.mu.
+	left     bool        // nobody waits for it
+	late     bool        // its time is over
+	outstay  *time.Timer // makes it late; nil: it is, or somebody waits
+	returned bool        // set before done is sent to
 }
 
 // Stuck returns how many calls have outstayed their time and have not returned yet.
@@ -66,11 +72,15 @@ func (c *Calls) DoFor(ctx context.Context, party string, f func(context.Context)
 	return c.start(ctx, party, f)()
 }
 
-func (c *Calls) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = HookTimeout
+func (c *Calls) timeout() time.Duration {
+	if c.Timeout == 0 {
+		return HookTimeout
 	}
+	return c.Timeout
+}
+
+func (c *Calls) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := c.timeout()
 	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 }
 
@@ -79,7 +89,7 @@ func (c *Calls) start(ctx context.Context, party string, f func(context.Context)
 	if err := c.admit(ctx, party); err != nil {
 		return func() error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 	}
-	call := &ongoing{party: party, done: make(chan error, 1)}
+	call := &ongoing{party: party, done: make(chan error, 1), due: time.Now().Add(c.timeout())}
 	go func() {
 		err := fmt.Errorf("%w: the call ended its goroutine", ErrUnavailable) // runtime.Goexit
 		defer func() {
@@ -99,7 +109,7 @@ func (c *Calls) start(ctx context.Context, party string, f func(context.Context)
 			return err
 		case <-ctx.Done():
 		}
-		if c.giveUp(call) {
+		if c.giveUp(call, errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 		return <-call.done // it has just returned
@@ -132,20 +142,40 @@ func (c *Calls) admit(ctx context.Context, party string) error {
 	}
 }
 
-// giveUp counts the call as stuck, or returns false because it has returned.
-func (c *Calls) giveUp(call *ongoing) bool {
+// giveUp notes that nobody waits for the call any more, or returns false because it has returned. It is late if the time
+// is over. Whoever has only left, like a client that hangs up, says nothing about how long the call takes: else a few
+// who leave at the same moment would keep everybody else out.
+func (c *Calls) giveUp(call *ongoing, over bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if call.returned {
 		return false
 	}
-	call.late = true
-	c.stuck++
+	call.left = true
 	if c.of == nil {
 		c.of = make(map[string]int)
 	}
 	c.of[call.party]++
+	if over {
+		c.lateLocked(call)
+	} else {
+		call.outstay = time.AfterFunc(time.Until(call.due), func() { c.outstayed(call) })
+	}
 	return true
+}
+
+// outstayed counts the call as stuck, unless it has returned.
+func (c *Calls) outstayed(call *ongoing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !call.returned {
+		c.lateLocked(call)
+	}
+}
+
+func (c *Calls) lateLocked(call *ongoing) {
+	call.late = true
+	c.stuck++
 }
 
 // end gives back what a call that returns has taken.
@@ -154,10 +184,14 @@ func (c *Calls) end(call *ongoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call.returned = true
-	if !call.late {
+	if !call.left {
 		return
 	}
-	c.stuck--
+	if call.late {
+		c.stuck--
+	} else {
+		call.outstay.Stop()
+	}
 	c.of[call.party]--
 	if c.of[call.party] == 0 {
 		delete(c.of, call.party)

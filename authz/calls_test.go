@@ -231,6 +231,43 @@ func TestCallsOfOnePartyAreRefusedFirst(t *testing.T) {
 	})
 }
 
+// Callers who leave do not make their calls late: whoever comes next is called for. A call that goes on beyond its time is
+// late all the same, and a party that leaves again and again is refused.
+func TestCallsOfThoseWhoLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c authz.Calls
+		until := make(chan struct{})
+		ctx, leave := context.WithCancel(t.Context())
+		for i := range 100 {
+			go c.DoFor(ctx, fmt.Sprint("party", i), func(context.Context) error { <-until; return nil })
+		}
+		for range 8 {
+			go c.DoFor(ctx, "restless", func(context.Context) error { <-until; return nil })
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		leave()
+		synctest.Wait()
+		if err := c.DoFor(t.Context(), "stays", yes); err != nil || c.Stuck() != 0 {
+			t.Errorf("after others have left: %v, %d stuck", err, c.Stuck())
+		}
+		if err := c.DoFor(t.Context(), "restless", yes); !errors.Is(err, authz.ErrUnavailable) {
+			t.Errorf("for a party that has left 8 calls: %v, want ErrUnavailable", err)
+		}
+		time.Sleep(authz.HookTimeout - time.Second)
+		synctest.Wait()
+		if err := c.DoFor(t.Context(), "stays", yes); !errors.Is(err, authz.ErrUnavailable) || c.Stuck() != 108 {
+			t.Errorf("once they outstay their time: %v, %d stuck, want ErrUnavailable and 108", err, c.Stuck())
+		}
+		close(until)
+		synctest.Wait()
+		if err := c.DoFor(t.Context(), "restless", yes); err != nil || c.Stuck() != 0 {
+			t.Errorf("after all have returned: %v, %d stuck", err, c.Stuck())
+		}
+	})
+}
+
 // There are never more than 1024 calls at one time. The next waits for one to end, but not beyond its own time.
 func TestCallsWaitForOthers(t *testing.T) {
 	t.Parallel()
