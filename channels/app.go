@@ -26,10 +26,14 @@ type App struct {
 	// Calls of the application's code, by what they are for: each has a bound of
 	// its own, so that filters that hang keep nobody from connecting, nor anything of
 	// this app another one.
-	calls    authz.Calls // of its Authenticator
-	filters  authz.Calls
-	handlers authz.Calls // of custom messages
-	loaders  authz.Calls // of initial state
+	calls      authz.Calls // of its Authenticator, and of gates
+	filters    authz.Calls
+	handlers   authz.Calls // of custom messages
+	loaders    authz.Calls // of initial state
+	forgetting authz.Calls // of AppConfig.Invalidate
+	observers  *observers
+
+	held atomic.Int64 // connections that wait for the application's answer
 
 	revocations revocations
 	rechecks    rechecks
@@ -40,7 +44,7 @@ type App struct {
 func newApp(h *Hub, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
 	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
-	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys)}
+	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys), observers: newObservers(h)}
 	for _, pattern := range c.PublicAllow {
 		a.public = append(a.public, mustParse(pattern))
 	}

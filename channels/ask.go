@@ -61,12 +61,12 @@ func (h *Hub) inquire(ctx context.Context, app *App, r ConnectRequest) (*answer,
 	if refusal := app.full(); refusal != nil {
 		return &answer{refusal: refusal}, nil
 	}
-	if h.held.Add(1) > int64(h.config.HeldUpgrades) {
-		h.held.Add(-1)
+	if app.held.Add(1) > int64(h.config.HeldUpgrades) {
+		app.held.Add(-1)
 		h.config.Counters.Dropped(DropHeld, 1)
 		return nil, fmt.Errorf("%w: %d connections wait for the application", authz.ErrUnavailable, h.config.HeldUpgrades)
 	}
-	defer h.held.Add(-1)
+	defer app.held.Add(-1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	h.Go(func() {
@@ -180,7 +180,7 @@ func (q *inquiry) pass(ctx context.Context, gate func(context.Context, *ConnectR
 	r := q.request // its own: it may keep it for too long
 	r.answer = &answer{identity: q.answer.identity}
 	said := make(chan Welcome, 1)
-	err := q.hub.calls.Do(ctx, func(ctx context.Context) error {
+	err := q.app.calls.Do(ctx, func(ctx context.Context) error {
 		w, err := gate(ctx, &r)
 		said <- w
 		return err

@@ -27,7 +27,7 @@ func (s *Socket) party() string {
 	if id == "" {
 		id = string(s.id)
 	}
-	return s.app.ID() + "/" + id
+	return id
 }
 
 // calling returns the socket's calls.
@@ -51,11 +51,12 @@ func (s *Socket) calling() *called {
 // policies among it, have outstayed their time and have not returned: it ignores the
 // end of the ctx that it is given.
 func (h *Hub) HooksStuck() int {
-	n := h.calls.Stuck() + h.observers.calls.Stuck()
+	n := 0
 	policies := make(map[*authz.Registry]bool)
 	for id, app := range h.apps {
 		if id == app.ID() { // no alias
-			n += app.calls.Stuck() + app.filters.Stuck() + app.handlers.Stuck() + app.loaders.Stuck()
+			n += app.calls.Stuck() + app.filters.Stuck() + app.handlers.Stuck() + app.loaders.Stuck() +
+				app.forgetting.Stuck() + app.observers.calls.Stuck()
 			policies[app.config.Policies] = true
 		}
 	}

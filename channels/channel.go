@@ -74,7 +74,7 @@ func (h *Hub) newChannel(p Place) *Channel {
 		counted:  h.apps[p.App].config.SubscriptionCount && !kind.IsPresence() && p.Channel[0] != '#',
 		bound:    h.config.EntryList,
 		later:    &h.later,
-		hooks:    h.hooksOf(p.Channel),
+		hooks:    h.hooksOf(p),
 		feeds:    make([]*feed, len(h.flushers)),
 	}
 }

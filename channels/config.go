@@ -42,8 +42,9 @@ type Config struct {
 	// EntryList bounds what waits to be sent on one place, in bytes per flusher;
 	// 0: 8 MiB. Publishers wait for room.
 	EntryList int
-	// ObserverQueue bounds how many calls of observers wait in this process; 0:
-	// 4096. What is more is not told, and counted.
+	// ObserverQueue bounds how many calls of an app's observers wait; 0: 4096, of
+	// which a quarter may be about one connection or one channel. What is more is not
+	// told, and counted.
 	ObserverQueue int
 	// Pacing is how far the passes over one place's subscribers are apart while
 	// events come faster than that, as a multiple of a pass's duration: larger
@@ -54,8 +55,8 @@ type Config struct {
 	// application, an Authenticator or a gate, cannot be asked; 0: 8 s, which
 	// clients wait for without a complaint, negative: not at all. See Hub.Ask.
 	HoldUpgrade time.Duration
-	// HeldUpgrades is how many connections may wait for the application's answer
-	// at one time; 0: 4096, each with a goroutine of the transport. One more is
+	// HeldUpgrades is how many connections of an app may wait for the application's
+	// answer at one time; 0: 4096, each with a goroutine of the transport. One more is
 	// told to come back later, at once.
 	HeldUpgrades int
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hark/authz"
 	"hark/protocol"
 )
 
@@ -28,11 +27,7 @@ type Hub struct {
 	flushers  []*flusher
 	born      time.Time
 	hooks     hooks
-	observers *observers
 
-	calls authz.Calls // of gates
-
-	held   atomic.Int64 // connections that wait for the application's answer
 	state  atomic.Int32
 	taken  atomic.Bool           // a connection has been taken: hooks are static
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
@@ -74,7 +69,6 @@ func New(c Config) (*Hub, error) {
 	h.closings.hub, h.closings.wake = h, make(chan struct{}, 1)
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
-	h.observers = newObservers(h)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {
@@ -150,7 +144,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.state.Store(stateDraining)
 	close(h.ending)
 	h.drain()
-	h.observers.end(time.Now().Add(observersDrain))
+	for _, a := range h.apps {
+		a.observers.end(time.Now().Add(observersDrain))
+	}
 	h.tasks.wait()
 	stop()
 	owned.Wait()

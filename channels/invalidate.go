@@ -28,7 +28,7 @@ func (a *App) forgetAnswers(cmd *command) {
 			users = named
 		}
 	}
-	err := a.hub.calls.Do(context.Background(), func(context.Context) error {
+	err := a.forgetting.Do(context.Background(), func(context.Context) error {
 		for _, id := range users {
 			forget(id)
 		}

@@ -17,13 +17,13 @@ import (
 
 func (s *Socket) tellConnected() {
 	for _, f := range s.hub.hooks.connected {
-		s.hub.observe(s, func(ctx context.Context) { f(ctx, s) })
+		s.app.observers.add(s, func(ctx context.Context) { f(ctx, s) })
 	}
 }
 
 func (s *Socket) tellDisconnected() {
 	for _, f := range s.hub.hooks.disconnected {
-		s.hub.observe(s, func(ctx context.Context) { f(ctx, s, s.ending(End{By: withConnection})) })
+		s.app.observers.add(s, func(ctx context.Context) { f(ctx, s, s.ending(End{By: withConnection})) })
 	}
 }
 
@@ -46,7 +46,7 @@ func (s *Socket) ending(why End) End {
 // tellError tells why a message of the client was answered with an error.
 func (s *Socket) tellError(err error) {
 	for _, f := range s.hub.hooks.failed {
-		s.hub.observe(s, func(ctx context.Context) { f(ctx, s, err) })
+		s.app.observers.add(s, func(ctx context.Context) { f(ctx, s, err) })
 	}
 }
 
@@ -54,7 +54,7 @@ func (s *Socket) tellError(err error) {
 // named no channel.
 func (s *Socket) tellMessage(channel string, e Event) {
 	for _, f := range s.hub.hooks.messaged {
-		s.hub.observe(s, func(ctx context.Context) { f(ctx, s, channel, e) })
+		s.app.observers.add(s, func(ctx context.Context) { f(ctx, s, channel, e) })
 	}
 }
 

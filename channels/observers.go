@@ -13,12 +13,15 @@ import (
 const (
 	// observersAtOnce is how many observers are told something at the same time.
 	observersAtOnce = 64
+	// observersShare is which part of what may wait can be about the same connection
+	// or channel: one observer that is slow leaves the others room.
+	observersShare = 4
 	// observersDrain is how long a hub that ends goes on telling observers, after
 	// it has closed all connections.
 	observersDrain = 5 * time.Second
 )
 
-// observers tell the application's observers what has happened, in order for each
+// observers tell an app's observers what has happened, in order for each
 // connection and each place, and never on a goroutine that serves:
 //
 //	add        somebody has something to tell, maybe under Channel.mu
@@ -59,29 +62,18 @@ func newObservers(h *Hub) *observers {
 	}
 }
 
-// observe tells an observer something about a socket, after what it was told of
-// it before. With a nil socket there is no order. It does not wait and may be
-// called with locks held.
-func (h *Hub) observe(s *Socket, f func(ctx context.Context)) {
-	if s == nil {
-		h.observers.add(nil, f)
-	} else {
-		h.observers.add(s, f)
-	}
-}
-
 // add queues f behind what waits under the key, a *Socket or a Place; nil: behind
-// nothing.
+// nothing. It does not wait and may be called with locks held.
 func (o *observers) add(key any, f func(context.Context)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.waiting >= o.most {
-		o.counters.Dropped(DropObserver, 1)
-		return
-	}
 	var q *notices
 	if key != nil {
 		q = o.queues[key]
+	}
+	if o.waiting >= o.most || q != nil && len(q.calls) >= max(o.most/observersShare, 1) {
+		o.counters.Dropped(DropObserver, 1)
+		return
 	}
 	if q == nil {
 		q = &notices{key: key}
@@ -157,7 +149,7 @@ func (q *notices) party() string {
 	case *Socket:
 		return about.party()
 	case Place:
-		return about.App + "/" + about.Channel
+		return about.Channel
 	}
 	return ""
 }

@@ -365,6 +365,41 @@ func TestObserverQueue(t *testing.T) {
 	})
 }
 
+// A connection with a slow observer takes no more than its share of the queue.
+func TestObserverQueueIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var slow *channels.Socket
+		w := newWorld(t, func(w *world) {
+			w.OnMessage(func(_ context.Context, s *channels.Socket, _ string, e channels.Event) {
+				if s == slow {
+					<-release
+				}
+				w.note("%s", e.Data)
+			})
+		}, func(c *channels.Config) {
+			c.ObserverQueue = 100
+			c.Apps[0].Limits.ClientEvents = -1
+		})
+		a, b := w.on("private-x"), w.on("private-x")
+		slow = a.Socket()
+		for range 200 {
+			send(a, "client-e", "private-x", "a")
+			synctest.Wait()
+		}
+		send(b, "client-e", "private-x", "b")
+		w.expect("b")
+		if n := w.dropped(channels.DropObserver); n != 200-1-25 {
+			t.Errorf("%d calls were dropped, want all but the one under way and 25 of 200", n)
+		}
+		close(release)
+		synctest.Wait()
+		if n := len(w.take()); n != 26 {
+			t.Errorf("%d were told, want 26", n)
+		}
+	})
+}
+
 // Whether a channel is occupied, and who is there, is told in turn, whatever comes
 // and goes.
 func TestObserversOfPlaces(t *testing.T) {

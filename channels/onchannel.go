@@ -57,13 +57,14 @@ type channelHooks struct {
 
 // hooksOf returns the hooks of a channel; nil: there are none. The places of users
 // are the hub's own.
-func (h *Hub) hooksOf(channel string) *channelHooks {
+func (h *Hub) hooksOf(p Place) *channelHooks {
+	channel := p.Channel
 	if strings.HasPrefix(channel, userPlace) {
 		return nil
 	}
 	all := &h.hooks
 	c := channelHooks{
-		observers:     h.observers,
+		observers:     h.apps[p.App].observers,
 		joined:        matching(all.joined, channel),
 		unsubscribed:  matching(all.unsubscribed, channel),
 		occupied:      matching(all.occupied, channel),

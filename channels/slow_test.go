@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,6 +256,68 @@ func TestHooksThatHangForAnApp(t *testing.T) {
 		if d := time.Since(start); d != 0 {
 			t.Errorf("the other app's message took %v", d)
 		}
+		close(release)
+		for _, c := range append(all, other) {
+			c.Hangup()
+		}
+	})
+}
+
+// However many gates and observers of one app hang, and however much waits for them,
+// another app's clients are let in and its observers are told.
+func TestAnAppThatHangsIsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var gate atomic.Bool // is closed for the first app
+		w := newWorld(t, func(w *world) {
+			w.OnConnecting(func(_ context.Context, r *channels.ConnectRequest) (channels.Welcome, error) {
+				if r.Key == hubtest.Key && gate.Load() {
+					<-release
+				}
+				return channels.Welcome{}, nil
+			})
+			w.OnMessage(func(_ context.Context, s *channels.Socket, _ string, e channels.Event) {
+				if s.App().ID() == hubtest.AppID {
+					<-release
+				}
+				w.note("%s", e.Data)
+			})
+			w.HandleMessage("m", func(context.Context, *channels.Socket, channels.Event) error { return nil })
+		}, func(c *channels.Config) {
+			c.Apps[0].Limits.ClientEvents = -1
+			c.Apps = append(c.Apps, channels.AppConfig{ID: "1002", Keys: authz.Keys{{Key: "other-key", Secret: "s"}}})
+			c.ObserverQueue, c.HeldUpgrades = 100, 70
+		})
+		var all []*hubtest.Client
+		for range 70 {
+			all = append(all, hubtest.Connect(t, w.Hub))
+		}
+		for _, c := range all {
+			for range 3 {
+				c.Say(`{"event":"m","data":"hangs"}`)
+			}
+		}
+		gate.Store(true)
+		for range 70 {
+			w.Go(func() { hubtest.Dial(t, w.Hub, hubtest.Request("")) })
+		}
+		time.Sleep(4 * time.Second)
+		if w.dropped(channels.DropObserver) == 0 {
+			t.Error("nothing was too much for the queue")
+		}
+		start := time.Now()
+		request := hubtest.Request("")
+		request.Key = "other-key"
+		other := hubtest.Dial(t, w.Hub, request)
+		if other.Refused() != nil {
+			t.Fatalf("the other app's client was refused: %v", other.Refused())
+		}
+		other.Say(`{"event":"m","data":"told"}`)
+		w.expect("told")
+		if d := time.Since(start); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+		gate.Store(false)
 		close(release)
 		for _, c := range append(all, other) {
 			c.Hangup()
