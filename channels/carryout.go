@@ -205,7 +205,7 @@ func (h *Hub) prepare(cmd *command) {
 			"app", cmd.app.ID(), "do", cmd.Do, "error", err)
 		cmd.lose()
 	}
-	cmd.taking = &taking{cmd.channels, cmd.number}
+	cmd.taking = &taking{channels: cmd.channels, number: cmd.number}
 	cmd.app.forgetAnswers(cmd)
 	cmd.app.revocations.note(cmd)
 	cmd.app.moment.Store(cmd.number)
@@ -232,6 +232,8 @@ func (h *Hub) pass(batch []*command) {
 				for _, cmd := range byApp[s.app] {
 					if cmd.to.matches(s) {
 						s.obey(cmd)
+					} else {
+						s.obeyForOthers(cmd)
 					}
 				}
 			}

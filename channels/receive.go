@@ -99,7 +99,9 @@ func (s *Socket) subscribe(m protocol.Message) error {
 // is refused if the identity's permission was taken back since a moment.
 func (s *Socket) enrol(sub *Subscription, channel string, id authz.Identity, moment uint64) error {
 	s.hold(sub, channel)
-	if id.Guest() {
+	if who, others := s.isOthers(sub); others {
+		id = who
+	} else if id.Guest() {
 		id = s.claimed(sub)
 	}
 	s.mu.Lock()

@@ -11,11 +11,10 @@ import (
 // asked about everybody at once.
 const rechecksAtOnce = 64
 
-// Recheck has the app's policies asked again (authz.Recheck) about the selected
-// connections' subscriptions to channels that the pattern matches, and revokes those
-// that they do not allow any more. Where they cannot be asked, a subscription stays
-// for a minute, in which they are asked again and again. What has been granted and
-// is not redeemed yet is decided anew, too.
+// Recheck has the app's policies asked again (authz.Recheck) about the subscriptions
+// that Revoke would end, and revokes those that they do not allow any more. Where they
+// cannot be asked, a subscription stays for a minute, in which they are asked again
+// and again. What has been granted and is not redeemed yet is decided anew, too.
 //
 // It returns when the questions of this node are under way; 64 subscriptions of an
 // app are asked about at the same time. In an app without Policies there is nobody

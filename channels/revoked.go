@@ -69,14 +69,14 @@ func (r *revocations) pruneLocked(now time.Time) {
 // finds a revocation, or the revocation finds the subscription.
 func (s *Socket) revokedSince(channel string, id authz.Identity, moment uint64) bool {
 	r := &s.app.revocations
-	return r.any.Load() && (s.hasRevoked(channel, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.revokes(channel) }))
+	return r.any.Load() && (s.hasRevoked(channel, id, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.revokes(channel) }))
 }
 
 // outdatedSince reports whether a decision that began at a moment is to be made
 // again. Whatever is revoked is outdated.
 func (s *Socket) outdatedSince(channel string, id authz.Identity, moment uint64) bool {
 	r := &s.app.revocations
-	return r.any.Load() && (s.hasRevoked(channel, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.outdates(channel) }))
+	return r.any.Load() && (s.hasRevoked(channel, id, moment) || r.since(s, id, moment, func(cmd *command) bool { return cmd.outdates(channel) }))
 }
 
 // since reports whether there was a command since a moment that is for the socket,
@@ -142,18 +142,19 @@ func (cmd *command) outdates(channel string) bool {
 type taking struct {
 	channels authz.Pattern
 	number   uint64
+	of       string // the user whose permissions these were; "": whoever's
 }
 
-// hasRevoked reports whether a permission of that moment has been taken back from
-// this very socket.
-func (s *Socket) hasRevoked(channel string, moment uint64) bool {
+// hasRevoked reports whether a permission that id had at that moment has been taken
+// back from this very socket.
+func (s *Socket) hasRevoked(channel string, id authz.Identity, moment uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.revoked == nil {
 		return false
 	}
 	for _, t := range *s.revoked {
-		if _, ok := t.channels.Match(channel); ok && t.number > moment {
+		if _, ok := t.channels.Match(channel); ok && t.number > moment && (t.of == "" || t.of == id.ID) {
 			return true
 		}
 	}
@@ -167,7 +168,7 @@ func (s *Socket) rememberLocked(t *taking) bool {
 		s.revoked = new([]*taking)
 	}
 	for i, old := range *s.revoked {
-		if old.channels.String() == t.channels.String() {
+		if old.channels.String() == t.channels.String() && old.of == t.of {
 			(*s.revoked)[i] = t
 			return true
 		}

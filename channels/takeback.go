@@ -10,7 +10,9 @@ import (
 // to channels that the pattern matches (authz.ParsePattern), those under way too.
 // Their clients are told by a pusher:subscription_error of status 403 with the
 // reason ("" takes words of its own), the others on a presence channel by
-// member_removed, and what they publish is refused from then on.
+// member_removed, and what they publish is refused from then on. A subscription that
+// was granted or signed for another user than its connection speaks for is that
+// user's, so it is lost where that user is selected, too.
 //
 // What they had been signed or granted for these channels is worth nothing any
 // more: a subscribe needs a grant that was decided after the revocation, or, in an
@@ -33,16 +35,20 @@ func (a *App) Revoke(ctx context.Context, to Selector, pattern, reason string) e
 // revokeAll takes back from the socket what a Revoke says.
 func (s *Socket) revokeAll(cmd *command) {
 	s.mu.Lock()
-	if !s.rememberLocked(cmd.taking) {
-		s.mu.Unlock()
-		s.closeFor(Revoked, protocol.CloseReconnect, "Too many permissions were taken back, connect again")
+	subs := append(s.matchingLocked(cmd), s.pendingMatchingLocked(cmd)...)
+	remembered := s.rememberLocked(cmd.taking)
+	s.mu.Unlock()
+	if !remembered {
+		s.tooMuchRevoked()
 		return
 	}
-	subs := append(s.matchingLocked(cmd), s.pendingMatchingLocked(cmd)...)
-	s.mu.Unlock()
 	for _, sub := range subs {
 		s.revoke(sub, End{By: Revoked, Reason: cmd.Reason}, cmd.Reason)
 	}
+}
+
+func (s *Socket) tooMuchRevoked() {
+	s.closeFor(Revoked, protocol.CloseReconnect, "Too many permissions were taken back, connect again")
 }
 
 // becomeClaimed makes a guest's socket speak for whom a subscription under way is
