@@ -76,6 +76,23 @@ func (a *App) Limits() protocol.Limits { return a.config.Limits }
 // Disabled reports whether the app is switched off.
 func (a *App) Disabled() bool { return a.config.Disabled }
 
+// EndpointConfig returns what an auth endpoint of the app is made with
+// (authz.NewEndpoint): who asks, which policies are asked, where grants are kept, and
+// by which key it signs. That is the oldest, which every node knows also while one
+// after the other learns of another. Apps without Policies have no such endpoint:
+// their backend signs.
+func (a *App) EndpointConfig() authz.EndpointConfig {
+	return authz.EndpointConfig{
+		App:           a.ID(),
+		Key:           a.config.Keys[0],
+		Limits:        a.config.Limits,
+		Authenticator: a.config.Authenticator,
+		Policies:      a.config.Policies,
+		Keeper:        a,
+		Logger:        a.hub.config.Logger,
+	}
+}
+
 func (a *App) place(channel string) Place { return Place{App: a.config.ID, Channel: channel} }
 
 // A Trigger asks for an event to be published.

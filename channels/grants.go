@@ -34,6 +34,7 @@ const maxGrants = 1000
 
 var (
 	errNoSocket      = errors.New("channels: there is no such socket here")
+	errKeepsNothing  = fmt.Errorf("%w; give AppConfig the Policies of the auth endpoint", ErrNoPolicies)
 	errTooManyGrants = errors.New("channels: too many grants wait for the socket")
 )
 
@@ -44,8 +45,12 @@ var _ authz.Keeper = (*App)(nil)
 func (a *App) Moment() uint64 { return a.moment.Load() }
 
 // Keep keeps a grant until the socket redeems it, once, and for authz.GrantTTL at
-// most. The newer of two for one channel counts. It implements authz.Keeper.
+// most. The newer of two for one channel counts. It implements authz.Keeper. An app
+// without Policies redeems nothing: that is ErrNoPolicies.
 func (a *App) Keep(_ context.Context, id protocol.SocketID, channel string, g authz.Grant) error {
+	if a.config.Policies == nil {
+		return errKeepsNothing
+	}
 	if err := authz.CheckIdentity(g.Identity, a.config.Limits); err != nil {
 		return err
 	}

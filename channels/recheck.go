@@ -26,7 +26,7 @@ func (a *App) Recheck(ctx context.Context, to Selector, pattern string) error {
 	return a.command(ctx, Control{Do: doRecheck, To: to, Channels: pattern})
 }
 
-// ErrNoPolicies says that nobody can be asked again.
+// ErrNoPolicies says that an app's backend signs, and that nobody can be asked again.
 var ErrNoPolicies = errors.New("channels: the app has no Policies that could be asked again, its backend signs; use Revoke or Reauthenticate")
 
 // recheckOutdated has the policies asked again about a subscription that a Recheck

@@ -57,17 +57,14 @@ func newApplication() (*channels.Hub, http.Handler, error) {
 		return authz.Allow().For(15 * time.Minute), nil // then it is asked again
 	})
 
-	key := authz.Key{Key: "app-key", Secret: "app-secret"}
 	hub, err := channels.New(channels.Config{Apps: []channels.AppConfig{{
-		ID: "1", Keys: authz.Keys{key}, Authenticator: who, Policies: policies,
+		ID: "1", Keys: authz.Keys{{Key: "app-key", Secret: "app-secret"}}, Authenticator: who, Policies: policies,
 	}}})
 	if err != nil {
 		return nil, nil, err
 	}
 	app, _ := hub.App("1")
-	endpoint, err := authz.NewEndpoint(authz.EndpointConfig{
-		App: "1", Key: key, Authenticator: who, Policies: policies, Keeper: app,
-	})
+	endpoint, err := authz.NewEndpoint(app.EndpointConfig())
 	if err != nil {
 		return nil, nil, err
 	}

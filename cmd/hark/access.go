@@ -65,19 +65,11 @@ func (a *access) authenticator(log *slog.Logger) (authz.Authenticator, error) {
 }
 
 // route returns the app's auth endpoint.
-func (a *access) route(hub *channels.Hub, log *slog.Logger) (httpapi.AuthRoute, error) {
+func (a *access) route(hub *channels.Hub) (httpapi.AuthRoute, error) {
 	auth := a.config.Auth
 	app, _ := hub.App(a.app.ID)
-	e := authz.EndpointConfig{
-		App:           a.app.ID,
-		Key:           a.app.Keys[0], // every node knows the oldest, also while one after the other learns of another
-		Limits:        a.app.Limits,
-		Authenticator: a.app.Authenticator,
-		Policies:      a.app.Policies,
-		Keeper:        app,
-		Origins:       auth.AllowedOrigins,
-		Logger:        log,
-	}
+	e := app.EndpointConfig()
+	e.Origins = auth.AllowedOrigins
 	var err error
 	if auth.MasterKey != "" {
 		if e.MasterKey, err = authz.ParseMasterKey(string(auth.MasterKey)); err != nil {
@@ -126,13 +118,13 @@ func (all accesses) apps() []channels.AppConfig {
 }
 
 // routes returns the auth endpoints of the apps that have policies.
-func (all accesses) routes(hub *channels.Hub, log *slog.Logger) ([]httpapi.AuthRoute, error) {
+func (all accesses) routes(hub *channels.Hub) ([]httpapi.AuthRoute, error) {
 	var routes []httpapi.AuthRoute
 	for _, a := range all {
 		if a.app.Policies == nil {
 			continue
 		}
-		r, err := a.route(hub, log)
+		r, err := a.route(hub)
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ func wire(c config.Config, log *slog.Logger) (w wiring, err error) {
 		return wiring{}, err
 	}
 	w.access.register(w.hub)
-	if w.auth, err = w.access.routes(w.hub, log); err != nil {
+	if w.auth, err = w.access.routes(w.hub); err != nil {
 		return wiring{}, err
 	}
 	return w, nil
