@@ -13,7 +13,8 @@ import (
 	"hark/protocol"
 )
 
-// EndpointConfig says how an [Endpoint] answers. App, Key and Policies are needed.
+// EndpointConfig says how an [Endpoint] answers. App, Key and Policies are needed. An app of a hub returns what it needs
+// itself: channels.App.EndpointConfig.
 type EndpointConfig struct {
 	App    string          // the app's id, for policies
 	Key    Key             // signs
