@@ -190,7 +190,9 @@ func (a *App) TriggerUser(ctx context.Context, userID string, e Event) error {
 }
 
 // Terminate closes every connection that is signed in as a user, on all nodes,
-// with 4009: clients do not come back by themselves.
+// with 4009: clients do not come back by themselves. Connections that speak for the
+// user without having signed in stay, since they are not what Pusher's API means: to
+// close those as well, for a ban, is TerminateSelected with Users(userID).
 //
 // Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
 func (a *App) Terminate(ctx context.Context, userID string) error {

@@ -100,8 +100,8 @@ func (fl *flusher) run(ctx context.Context) {
 	}
 }
 
-// work serves a round, and a slice of a broadcast. Where there is none, it returns when the first rest is
-// over; zero: nobody rests.
+// work serves a round, and a slice of a broadcast. Where there is none, it returns
+// when the first rest is over; zero: nobody rests.
 func (fl *flusher) work() (due time.Time, more bool) {
 	fl.turn.Lock()
 	defer fl.turn.Unlock()

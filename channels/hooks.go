@@ -120,7 +120,8 @@ func (h *Hub) registering() {
 }
 
 // OnConnecting registers a gate: it is asked before a client is let in, and may
-// refuse it. What the Authenticator has said is r.Identity. Gates are asked in order of registration; the first error counts.
+// refuse it. What the Authenticator has said is r.Identity. Gates are asked in order
+// of registration; the first error counts.
 // authz.ErrUnavailable, and whatever else is not an answer (an error of another
 // kind, a panic, no answer in time), holds the upgrade and asks again, and in the
 // end the client is told to come back later (503). A *CloseError closes with its

@@ -7,7 +7,8 @@
 //	GET  /apps/{id}/channels/{name}          one channel
 //	GET  /apps/{id}/channels/{name}/users    the users on a presence channel
 //	POST /apps/{id}/users/{user}/terminate_connections
-//	                                         close what is signed in as a user
+//	                                         close what has signed in as a user (the
+//	                                         others of a user: hark/terminate)
 //	POST /users/{user}/terminate_connections the same, as the Python SDK asks
 //
 // What Hark adds, for all that clients of an app have connected to any node,
