@@ -61,3 +61,22 @@ func TestKeepWithoutPolicies(t *testing.T) {
 		}
 	})
 }
+
+// A signin that is refused has not shown that the connection may be here.
+func TestRefusedSigninIsAStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := hubtest.Delegated(authz.NewRegistry(), crew)
+		config.Apps[0].AuthorizeWithin = 10 * time.Second
+		h := hubtest.Start(t, config)
+		c := hubtest.Connect(t, h)
+		grant(t, h, c, "", authz.Grant{Identity: authz.Identity{ID: "bob"}})
+		c.Signin(`{"id":"ada"}`)
+		if got := strings.Join(c.Take(), ""); !strings.Contains(got, "Not authorized to sign in as ada") {
+			t.Fatalf("it heard %s", got)
+		}
+		time.Sleep(12 * time.Second)
+		if code, _ := c.Closed(); code != 4009 {
+			t.Errorf("closed with %d, want 4009", code)
+		}
+	})
+}

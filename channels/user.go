@@ -48,9 +48,6 @@ func (s *Socket) signin(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
-	if !s.identify() {
-		return nil
-	}
 	told := []protocol.Frame{protocol.SigninSuccess(request.UserData).Frame()}
 	if cut != nil {
 		told = append(told, cut.Frame())
@@ -59,6 +56,9 @@ func (s *Socket) signin(m protocol.Message) error {
 	if err != nil {
 		s.tellRefused("", id, err)
 		return err
+	}
+	if !s.identify() {
+		return nil
 	}
 	if s.session.Load() != nil {
 		s.send(protocol.Join(told...))
