@@ -190,13 +190,18 @@ func (a *App) TriggerUser(ctx context.Context, userID string, e Event) error {
 }
 
 // Terminate closes every connection that is signed in as a user, on all nodes,
-// with 4009: clients do not come back by themselves. Connections that speak for the
-// user without having signed in stay, since they are not what Pusher's API means: to
-// close those as well, for a ban, is TerminateSelected with Users(userID).
+// with 4009: clients do not come back by themselves. Where the app says who
+// connects, by an Authenticator or a gate, that is every connection that speaks for
+// the user; elsewhere those that are on a channel as the user, and have not signed
+// in, stay: TerminateSelected with Users(userID) closes these as well.
 //
 // Pusher: https://pusher.com/docs/channels/server_api/terminating-user-connections/
 func (a *App) Terminate(ctx context.Context, userID string) error {
-	return a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
+	err := a.hub.publish(ctx, Envelope{Kind: KindTerminate, Place: a.place(userPlace + userID)}, a.hub.deadline())
+	if err != nil || !a.asks() {
+		return err
+	}
+	return a.TerminateSelected(ctx, Users(userID), "")
 }
 
 // TerminateSelected closes the selected connections, on all nodes, with 4009 and a

@@ -264,6 +264,23 @@ func TestTerminateSelected(t *testing.T) {
 	})
 }
 
+// Who was known before the connection was let in has signed in, as far as Pusher's call goes.
+func TestTerminateOfAuthenticated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := signing(t)
+		ada, bob, other := hubtest.As(t, h, "7"), hubtest.As(t, h, "9"), theirs(t, h, "7")
+		check(t, mine(h).Terminate(t.Context(), "7"))
+		if code, reason := ada.Closed(); code != 4009 || reason != "You got disconnected by the app." {
+			t.Errorf("closed with %d %q", code, reason)
+		}
+		for _, c := range []*hubtest.Client{bob, other} {
+			if code, _ := c.Closed(); code != 0 {
+				t.Errorf("closed with %d", code)
+			}
+		}
+	})
+}
+
 // An authority is a Policy that can be changed and asked slowly, and that remembers
 // what it said yes to, as one that asks over a network does.
 type authority struct {

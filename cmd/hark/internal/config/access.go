@@ -13,7 +13,8 @@ type Auth struct {
 	// as pusher-js has it. No two apps have the same.
 	ChannelsPath string `yaml:"channels_path" validate:"omitempty,prefix"`
 	UsersPath    string `yaml:"users_path" validate:"omitempty,prefix"`
-	// AllowedOrigins are the origins whose pages may ask; default only pages of the server's own host.
+	// AllowedOrigins are the origins whose pages may ask; default only pages of the server's own host. (Those of the App are
+	// for websockets.)
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// MasterKey is that of encrypted channels, 32 bytes in base64; default none, and such channels are closed.
 	MasterKey authz.Secret `yaml:"master_key"`
