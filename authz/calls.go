@@ -16,9 +16,11 @@ const (
 	maxCalls = 1024
 	// maxStuck is how many calls may be late: past their time, and still under way. From then on no more are made.
 	maxStuck = 64
-	// maxStuckParty is how many calls of one party may be late, or go on after the party has left, so that it takes many
-	// of them to stop the others.
+	// maxStuckParty is how many calls of one party may be late, or go on after the party has left. Of those that were under
+	// way already when that was reached, no more count as late, so that it takes many parties to stop the others.
 	maxStuckParty = 8
+	// maxParty is how many calls of one party may be under way: nobody takes all of maxCalls.
+	maxParty = 128
 )
 
 // Calls calls what an application wrote, so that it can hurt nobody else: a call ends when its time is over whether the
@@ -32,9 +34,20 @@ type Calls struct {
 	slots chan struct{} // holds one for each call under way
 
 	mu    sync.Mutex
-	stuck int            // Guarded by mu. How many calls are late
-	of    map[string]int // Guarded by mu. For how many calls of a party nobody waits any more; none is 0
+	stuck int               // Guarded by mu. How many calls are late
+	count int               // Guarded by mu. How many of them count
+	of    map[string]*tally // Guarded by mu. Of those who have a call under way, "" too
 }
+
+// A tally is of the calls of one party.
+type tally struct {
+	underWay int
+	left     int // of which: nobody waits for them any more
+	late     int // of which: their time is over
+}
+
+// counts reports whether the last of the late calls counts for maxStuck.
+func (t *tally) counts(party string) bool { return party == "" || t.late <= maxStuckParty }
 
 // An ongoing call, or one that has just ended.
 type ongoing struct {
@@ -124,21 +137,51 @@ func (c *Calls) admit(ctx context.Context, party string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c.mu.Lock()
-	stuck, mine := c.stuck, c.of[party]
-	c.mu.Unlock()
-	switch {
-	case stuck >= maxStuck:
-		return fmt.Errorf("%d calls have not returned in time, and no more are made", stuck)
-	case party != "" && mine >= maxStuckParty:
-		return fmt.Errorf("%d calls for %s have not returned in time, and no more are made for it", mine, party)
+	if err := c.join(party); err != nil {
+		return err
 	}
 	c.once.Do(func() { c.slots = make(chan struct{}, maxCalls) })
 	select {
 	case c.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.leaveLocked(party)
 		return fmt.Errorf("%d calls are under way, and no other could begin: %w", maxCalls, context.Cause(ctx))
+	}
+}
+
+// join makes a call one of the party's, or says why it cannot be.
+func (c *Calls) join(party string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.of[party]
+	if t == nil {
+		t = new(tally)
+	}
+	switch {
+	case c.count >= maxStuck:
+		return fmt.Errorf("%d calls have not returned in time, and no more are made", c.stuck)
+	case party == "":
+	case t.left >= maxStuckParty:
+		return fmt.Errorf("%d calls for %s have not returned in time, and no more are made for it", t.left, party)
+	case t.underWay >= maxParty:
+		return fmt.Errorf("%d calls for %s are under way, and no other is made for it", t.underWay, party)
+	}
+	if c.of == nil {
+		c.of = make(map[string]*tally)
+	}
+	c.of[party] = t
+	t.underWay++
+	return nil
+}
+
+// leaveLocked undoes join.
+func (c *Calls) leaveLocked(party string) {
+	t := c.of[party]
+	if t.underWay--; t.underWay == 0 {
+		delete(c.of, party)
 	}
 }
 
@@ -152,10 +195,7 @@ func (c *Calls) giveUp(call *ongoing, over bool) bool {
 		return false
 	}
 	call.left = true
-	if c.of == nil {
-		c.of = make(map[string]int)
-	}
-	c.of[call.party]++
+	c.of[call.party].left++
 	if over {
 		c.lateLocked(call)
 	} else {
@@ -176,6 +216,11 @@ func (c *Calls) outstayed(call *ongoing) {
 func (c *Calls) lateLocked(call *ongoing) {
 	call.late = true
 	c.stuck++
+	t := c.of[call.party]
+	t.late++
+	if t.counts(call.party) {
+		c.count++
+	}
 }
 
 // end gives back what a call that returns has taken.
@@ -184,16 +229,19 @@ func (c *Calls) end(call *ongoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call.returned = true
+	defer c.leaveLocked(call.party)
 	if !call.left {
 		return
 	}
-	if call.late {
-		c.stuck--
-	} else {
+	t := c.of[call.party]
+	t.left--
+	if !call.late {
 		call.outstay.Stop()
+		return
 	}
-	c.of[call.party]--
-	if c.of[call.party] == 0 {
-		delete(c.of, call.party)
+	if t.counts(call.party) {
+		c.count--
 	}
+	c.stuck--
+	t.late--
 }

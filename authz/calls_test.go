@@ -362,3 +362,45 @@ func TestCallsRace(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+// However many calls of one party hang at once, before any of them is known to, the others are served.
+func TestCallsOfOnePartyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c authz.Calls
+		until := make(chan struct{})
+		yes := func(context.Context) error { return nil }
+		for range 128 {
+			go c.DoFor(t.Context(), "user 7", func(context.Context) error { <-until; return nil })
+		}
+		synctest.Wait()
+		if err := c.DoFor(t.Context(), "user 7", yes); !errors.Is(err, authz.ErrUnavailable) {
+			t.Errorf("one more than 128 under way: %v, want that it is not made", err)
+		}
+		if err := c.DoFor(t.Context(), "user 8", yes); err != nil {
+			t.Errorf("another's, before they are late: %v", err)
+		}
+		time.Sleep(4 * time.Second)
+		if n := c.Stuck(); n != 128 {
+			t.Errorf("%d calls are stuck, want 128", n)
+		}
+		if err := c.DoFor(t.Context(), "user 8", yes); err != nil {
+			t.Errorf("another's, when they are late: %v", err)
+		}
+		close(until)
+		synctest.Wait()
+		if err := c.DoFor(t.Context(), "user 7", yes); err != nil || c.Stuck() != 0 {
+			t.Errorf("after all have returned: %v, %d stuck", err, c.Stuck())
+		}
+		later := make(chan struct{})
+		defer close(later)
+		for i := range 7 { // what is over counts no more: seven such parties leave room for others
+			for range 20 {
+				go c.DoFor(t.Context(), fmt.Sprint("party", i), func(context.Context) error { <-later; return nil })
+			}
+		}
+		time.Sleep(4 * time.Second)
+		if err := c.Do(t.Context(), yes); err != nil || c.Stuck() != 140 {
+			t.Errorf("with seven parties that hang: %v, %d stuck", err, c.Stuck())
+		}
+	})
+}

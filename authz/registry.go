@@ -72,7 +72,7 @@ func (g *Registry) HandleFunc(pattern string, f func(ctx context.Context, r Requ
 }
 
 // Stuck returns how many policies have outstayed their time and have not returned yet. From 64 on nobody is let in until
-// one returns; somebody for whom 8 are stuck is not let in before.
+// one returns, where those for one user count as 8 at most; somebody for whom 8 are stuck is not let in before.
 func (g *Registry) Stuck() int { return g.calls.Stuck() }
 
 // Decide answers r with yes, a Grant without its Moment, or with an error that is [ErrDenied], [ErrUnauthenticated] (a
