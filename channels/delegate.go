@@ -221,8 +221,9 @@ func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) boo
 		s.hub.channels.release(sub.channel)
 		return false
 	case s.revokedSince(g.channel, g.identity, moment):
-		s.forget(sub)
-		s.deny(s.refuse(g.channel, g.identity, errRevoked))
+		if s.forget(sub) {
+			s.deny(s.refuse(g.channel, g.identity, errRevoked))
+		}
 		return false
 	}
 	return true

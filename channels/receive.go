@@ -109,7 +109,9 @@ func (s *Socket) enrol(sub *Subscription, channel string, id authz.Identity, mom
 	s.mu.Unlock()
 	// Whoever takes it back notes that before it looks at the subscriptions.
 	if sub.channel.kind.NeedsAuth() && s.revokedSince(channel, id, moment) {
-		s.forget(sub)
+		if !s.forget(sub) {
+			return nil
+		}
 		return s.refuse(channel, id, errRevoked)
 	}
 	s.recheckOutdated(sub)
@@ -188,8 +190,9 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		snapshot, err := s.hub.broker.Enter(ctx, sub.channel.place, sub.occupant)
 		if errors.Is(err, ErrFull) {
 			sub.entered = false
-			s.forget(sub)
-			s.deny(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers))
+			if s.forget(sub) {
+				s.deny(protocol.TooManyMembers(sub.channel.place.Channel, sub.occupant.MaxMembers))
+			}
 			return nil
 		}
 		if err != nil {
@@ -217,11 +220,13 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 }
 
 // forget drops a subscription that was refused after all. One that the client
-// has given up meanwhile is dropped by its leave.
-func (s *Socket) forget(sub *Subscription) {
+// has given up meanwhile is dropped by its leave, and one that is being revoked by
+// that: then it returns false, for the client has been told already.
+func (s *Socket) forget(sub *Subscription) (untold bool) {
 	name := sub.channel.place.Channel
 	s.mu.Lock()
-	mine := s.subs.find(name) == sub
+	untold = !sub.revoked
+	mine := untold && s.subs.find(name) == sub
 	if mine {
 		s.subs.remove(name)
 	}
@@ -229,6 +234,7 @@ func (s *Socket) forget(sub *Subscription) {
 	if mine {
 		s.hub.channels.release(sub.channel)
 	}
+	return untold
 }
 
 func (s *Socket) unsubscribe(m protocol.Message) error {

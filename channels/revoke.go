@@ -59,7 +59,7 @@ func (s *Socket) expel(sub *Subscription, why End, words string) {
 		notice.Message = words
 	}
 	told := notice.Event().Frame()
-	if !s.silence(sub, why, told) {
+	if !s.silence(sub, why, told) && s.has(sub) {
 		s.send(protocol.Join(told))
 	}
 }
@@ -75,6 +75,13 @@ func (s *Socket) end(ctx context.Context, sub *Subscription, why End) {
 	if mine {
 		s.leaveNow(ctx, sub, why)
 	}
+}
+
+// has reports whether sub is one of the socket's; the client may have given it up.
+func (s *Socket) has(sub *Subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs.find(sub.name()) == sub
 }
 
 // revoking reports whether the subscription is being ended against the client's

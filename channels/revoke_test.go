@@ -1,6 +1,7 @@
 package channels_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -137,4 +138,57 @@ func TestRevokeMeetsClient(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A subscribe that meets a revocation gets one answer: a client that was refused is
+// not told so twice, nor let in after that.
+func TestRevokeIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := authz.NewRegistry()
+		g.Handle("private-{x...}", policy(authz.Allow(), nil))
+		config := hubtest.Delegated(g, crew)
+		config.Apps[0].Limits.Channels = 3000
+		h := hubtest.Start(t, config)
+		app := mustApp(h)
+		c := hubtest.As(t, h, "a")
+		stop := make(chan struct{})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					check(t, app.Revoke(context.Background(), channels.Sockets(string(c.ID())), "private-{x...}", ""))
+				}
+			}
+		}()
+		said := make(map[string]string)
+		for i := range 3000 {
+			name := fmt.Sprintf("private-%d", i)
+			check(t, app.Keep(t.Context(), c.ID(), name, authz.Grant{Identity: crew["a"], Moment: app.Moment()}))
+			c.Subscribe(name)
+		}
+		close(stop)
+		<-done
+		for _, text := range c.Take() {
+			_, rest, _ := strings.Cut(text, `"channel":"`)
+			name, _, _ := strings.Cut(rest, `"`)
+			switch {
+			case strings.Contains(text, "subscription_succeeded"):
+				said[name] += "yes "
+			case strings.Contains(text, "subscription_error"):
+				said[name] += "no "
+			}
+		}
+		if len(said) != 3000 {
+			t.Errorf("%d subscribes were answered, want all 3000", len(said))
+		}
+		for name, answers := range said {
+			if answers != "yes " && answers != "no " && answers != "yes no " {
+				t.Fatalf("%s: %q", name, answers)
+			}
+		}
+	})
 }
