@@ -98,20 +98,24 @@ func (r *revocations) since(s *Socket, id authz.Identity, moment uint64, asked f
 	return false
 }
 
-// overtook closes the socket, which has just connected, if its kind of connections
-// were closed after the moment at which it began to be asked who it is.
-func (s *Socket) overtook(moment uint64) {
+// overtook closes the socket, which has just come to speak for id, if such
+// connections were closed after a moment: that at which it began to be asked who it
+// is, or, at 0, that at which it connected. It reports whether it did.
+func (s *Socket) overtook(id authz.Identity, moment uint64) bool {
 	r := &s.app.revocations
 	if !r.any.Load() {
-		return
+		return false
+	}
+	if moment == 0 {
+		moment = s.born
 	}
 	r.mu.RLock()
 	again, never := moment < r.floor, (*command)(nil)
 	for _, cmd := range r.recent {
-		if cmd.number <= moment || !cmd.to.matches(s) {
+		if cmd.number <= moment || !cmd.closes() || !cmd.to.matchesAs(s, id) {
 			continue
 		}
-		again = again || cmd.Do == doReauthenticate
+		again = true
 		if cmd.Do == doTerminate {
 			never = cmd
 		}
@@ -123,7 +127,11 @@ func (s *Socket) overtook(moment uint64) {
 	case again:
 		s.reauthenticate()
 	}
+	return again
 }
+
+// closes reports whether cmd closes connections.
+func (cmd *command) closes() bool { return cmd.Do == doReauthenticate || cmd.Do == doTerminate }
 
 // revokes reports whether cmd takes permissions for a channel back.
 func (cmd *command) revokes(channel string) bool {
@@ -135,7 +143,7 @@ func (cmd *command) revokes(channel string) bool {
 // be made again.
 func (cmd *command) outdates(channel string) bool {
 	_, ok := cmd.channels.Match(channel)
-	return ok || cmd.Do == doReauthenticate
+	return ok || cmd.closes()
 }
 
 // A taking is what a socket remembers of a revocation.

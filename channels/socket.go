@@ -101,7 +101,7 @@ func (h *Hub) Connect(c Conn, r ConnectRequest) *Socket {
 	}
 	s.tellConnected()
 	h.sockets.add(s, protocol.Join(first...))
-	s.overtook(began)
+	s.overtook(s.Identity(), began)
 	if news {
 		h.tellAuthenticated(s, ByUpgrade)
 	}

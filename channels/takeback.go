@@ -52,15 +52,18 @@ func (s *Socket) tooMuchRevoked() {
 }
 
 // becomeClaimed makes a guest's socket speak for whom a subscription under way is
-// signed or granted for. It returns false, and revokes it, if what allowed it was
-// taken back before anybody could know whose it is. It is part of the task that
-// enters the subscription.
+// signed or granted for. It returns false, and ends it, if what allowed it was taken
+// back, or such connections closed, before anybody could know whose it is. It is
+// part of the task that enters the subscription.
 func (s *Socket) becomeClaimed(ctx context.Context, sub *Subscription) bool {
 	id, moment := s.claimed(sub), uint64(0)
 	if sub.granted != nil {
 		moment = sub.granted.moment
 	}
 	s.become(id, ByChannel)
+	if s.overtook(id, moment) {
+		return false
+	}
 	if s.revokedSince(sub.name(), id, moment) {
 		s.revokeHere(ctx, sub, End{By: Revoked})
 		return false

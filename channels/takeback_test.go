@@ -458,3 +458,50 @@ func TestRevokeIsObserved(t *testing.T) {
 		}
 	})
 }
+
+// Whoever comes to speak for a user whose connections have just been closed, by what
+// was signed before, is closed like them.
+func TestClosedUserComesBack(t *testing.T) {
+	coming := map[string]func(*hubtest.Client){
+		"signin":  func(c *hubtest.Client) { c.Signin(`{"id":"ada"}`) },
+		"channel": func(c *hubtest.Client) { c.Join("presence-x", "ada") },
+	}
+	for name, come := range coming {
+		for _, policies := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", with policies ", policies), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := hubtest.Start(t, hubtest.Config())
+					if policies {
+						h = asked(t, &asker{d: authz.Deny("banned")})
+					}
+					banned, again, other := hubtest.Connect(t, h), hubtest.Connect(t, h), hubtest.Connect(t, h)
+					if policies {
+						for _, c := range []*hubtest.Client{banned, again, other} {
+							g := authz.Grant{Identity: authz.Identity{ID: "ada"}, Moment: mustApp(h).Moment()}
+							check(t, mustApp(h).Keep(t.Context(), c.ID(), "", g))
+						}
+					}
+					check(t, mustApp(h).Reauthenticate(t.Context(), channels.Users("ada"), 0))
+					if !policies || name == "signin" {
+						come(again)
+						if code, _ := again.Closed(); code != protocol.CloseReconnect {
+							t.Errorf("after Reauthenticate: closed with %d, want 4200", code)
+						}
+					}
+					check(t, mustApp(h).TerminateSelected(t.Context(), channels.Users("ada"), "banned"))
+					come(banned)
+					if code, _ := banned.Closed(); code != protocol.CloseUnauthorized && (!policies || name == "signin") {
+						t.Errorf("after TerminateSelected: closed with %d, want 4009", code)
+					}
+					if id := banned.Socket().Identity(); policies && !id.Guest() {
+						t.Errorf("it speaks for %q", id.ID)
+					}
+					other.Signin(`{"id":"bob"}`)
+					if code, _ := other.Closed(); code != 0 && !policies {
+						t.Errorf("another user: closed with %d", code)
+					}
+				})
+			})
+		}
+	}
+}

@@ -112,7 +112,7 @@ func (s *Socket) signer(user protocol.User) (authz.Identity, error) {
 			id = now
 		}
 	}
-	if s.revokedSince("", id, 0) {
+	if s.overtook(id, 0) {
 		return id, notSignedIn(user)
 	}
 	return id, nil
