@@ -13,9 +13,11 @@ const (
 	// that a grant which was decided before is not redeemed after: the time that a
 	// grant lives, and a margin for deciding it.
 	revokedFor = authz.GrantTTL + 15*time.Second
-	// maxRevocations bounds what is remembered for an app. Beyond it, grants that
-	// are older than the oldest of it are not redeemed, whoever they are for.
-	maxRevocations = 1024
+	// maxRevocations and revocationBytes bound what is remembered for an app, by what
+	// commands count for (controlBytes). Beyond it, grants that are older than the
+	// oldest of it are not redeemed, whoever they are for.
+	maxRevocations  = 1024
+	revocationBytes = 8 << 20
 	// maxRevoked bounds the patterns that are remembered for a socket, as long as it
 	// lives. Beyond it, it is closed with 4200: whatever was signed for it dies with
 	// its id.
@@ -29,6 +31,7 @@ type revocations struct {
 	mu sync.RWMutex
 	// Guarded by mu.
 	recent []*command // by number
+	bytes  int64      // of recent
 	floor  uint64     // grants of earlier moments are not redeemed
 }
 
@@ -41,13 +44,14 @@ func (r *revocations) note(cmd *command) {
 	switch {
 	case cmd.lost:
 		r.floor = cmd.number
-		r.recent = nil
+		r.recent, r.bytes = nil, 0
 	case cmd.Do == doRevoke, cmd.Do == doRecheck, cmd.Do == doReauthenticate, cmd.Do == doTerminate:
 		r.recent = append(r.recent, cmd)
+		r.bytes += cmd.bytes
 	}
-	if over := len(r.recent) - maxRevocations; over > 0 {
-		r.floor = r.recent[over-1].number
-		r.recent = append([]*command(nil), r.recent[over:]...)
+	for len(r.recent) > maxRevocations || r.bytes > revocationBytes {
+		r.floor = r.recent[0].number
+		r.forgetLocked(1)
 	}
 	r.any.Store(len(r.recent) > 0 || r.floor > 0)
 }
@@ -56,6 +60,14 @@ func (r *revocations) pruneLocked(now time.Time) {
 	n := 0
 	for n < len(r.recent) && now.Sub(r.recent[n].taken) >= revokedFor {
 		n++
+	}
+	r.forgetLocked(n)
+}
+
+// forgetLocked forgets the oldest n.
+func (r *revocations) forgetLocked(n int) {
+	for _, cmd := range r.recent[:n] {
+		r.bytes -= cmd.bytes
 	}
 	clear(r.recent[:n])
 	r.recent = r.recent[n:]

@@ -505,3 +505,29 @@ func TestClosedUserComesBack(t *testing.T) {
 		}
 	}
 }
+
+// What is remembered of revocations is bounded by its size, too.
+func TestRevokeGrantsOfLargeSelectors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{allowed: map[string]bool{"7": true}}
+		h := delegated(t, a)
+		ada := hubtest.As(t, h, "7")
+		many := make([]string, 9999)
+		for i := range many {
+			many[i] = fmt.Sprint("user", i)
+		}
+		revoke := func(n int) func() {
+			return func() {
+				for range n {
+					check(t, mine(h).Revoke(t.Context(), channels.Users(many...), "private-y", ""))
+				}
+			}
+		}
+		granted(t, h, ada, "private-x.1", revoke(12))
+		granted(t, h, ada, "private-x.2", revoke(14))
+		ada.Expect(succeeded("private-x.1"), succeeded("private-x.2"))
+		if got := fmt.Sprint(a.asked); got != "[7 join]" {
+			t.Errorf("asked %s, want once: for the grant that is older than what fits", got)
+		}
+	})
+}
