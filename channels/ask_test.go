@@ -488,6 +488,9 @@ func TestOrigin(t *testing.T) {
 		{"a host that begins like it", true, nil, http.Header{"Origin": {"https://hark.example:8443.evil.example"}, "Cookie": {"a=b"}}, false},
 		{"a program's token", true, nil, http.Header{"Origin": {"https://else.example"}, "Cookie": {"a=b"}, "Authorization": {"Bearer x"}}, true},
 		{"a password that the browser knows", true, nil, http.Header{"Origin": {"https://else.example"}, "Authorization": {"Basic eDp5"}}, false},
+		{"a ticket that the browser has", true, nil, http.Header{"Origin": {"https://else.example"}, "Authorization": {"Negotiate eDp5"}}, false},
+		{"another such ticket", true, nil, http.Header{"Origin": {"https://else.example"}, "Authorization": {"NTLM eDp5"}}, false},
+		{"a password that the browser knows, digested", true, nil, http.Header{"Origin": {"https://else.example"}, "Authorization": {"digest a=b"}}, false},
 		{"an origin of the list", true, []string{"https://else.example"}, http.Header{"Origin": {"https://else.example"}, "Cookie": {"a=b"}}, true},
 		{"another scheme", true, []string{"https://else.example"}, http.Header{"Origin": {"http://else.example"}, "Cookie": {"a=b"}}, false},
 		{"the same host with a list", false, []string{"https://else.example"}, http.Header{"Origin": {"https://hark.example:8443"}}, true},
@@ -563,4 +566,21 @@ func TestIdentityConfigFaults(t *testing.T) {
 			t.Errorf("IdentityPattern %q: %v, want an error that says %s", pattern, err, want)
 		}
 	}
+}
+
+// What an Authenticator says of a guest beside that is nobody's: no selector finds
+// a guest by a role or a tenant.
+func TestGuestHasNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guest := authz.Identity{Roles: []string{"admin"}, Tenant: "acme", Attrs: map[string]string{"plan": "pro"}}
+		h := hubtest.Start(t, withAuthenticator(says(guest, nil)))
+		c := hubtest.Connect(t, h)
+		if id := c.Socket().Identity(); len(id.Roles) > 0 || id.Tenant != "" || len(id.Attrs) > 0 {
+			t.Errorf("the guest is %+v", id)
+		}
+		for _, to := range []channels.Selector{channels.Roles("admin"), channels.Tenant("acme"), channels.Attr("plan", "pro")} {
+			check(t, mustApp(h).Broadcast(t.Context(), to, channels.Event{Name: "e", Data: "1"}))
+		}
+		c.Expect()
+	})
 }

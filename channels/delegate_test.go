@@ -222,8 +222,12 @@ func TestGrants(t *testing.T) {
 				if got := c.Take(); len(got) == 0 || got[len(got)-1] != succeeded("private-x") {
 					t.Errorf("got %q", got)
 				}
-				if n := len(a.take()); (n == 1) != tt.asks {
+				asked := a.take()
+				if n := len(asked); (n == 1) != tt.asks {
 					t.Errorf("the policy was asked %d times, want that it is asked: %t", n, tt.asks)
+				}
+				if len(asked) > 0 && asked[0].Cause != authz.Join {
+					t.Error("it was let in, and the policy asked after that")
 				}
 				c.Unsubscribe("private-x")
 				c.Subscribe("private-x")

@@ -81,6 +81,7 @@ func TestGuestOnExpiry(t *testing.T) {
 		friend.Take()
 		w.expect(t, "eve by upgrade", "bob by signin")
 
+		grant(t, h, c, "private-y", authz.Grant{Identity: authz.Identity{ID: "eve"}})
 		time.Sleep(30 * time.Second)
 		got := c.Take()
 		slices.Sort(got)
@@ -106,6 +107,8 @@ func TestGuestOnExpiry(t *testing.T) {
 
 		c.Subscribe("private-x") // asked as a guest
 		c.Expect(notAuthorized("private-x")...)
+		c.Subscribe("private-y") // whatever was granted before
+		c.Expect(notAuthorized("private-y")...)
 		c.Signin(`{"id":"eve"}`)
 		if got := c.Take(); len(got) != 1 || !strings.Contains(got[0], "Not authorized to sign in as eve") {
 			t.Errorf("the signature from before: %q", got)

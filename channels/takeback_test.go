@@ -531,3 +531,84 @@ func TestRevokeGrantsOfLargeSelectors(t *testing.T) {
 		}
 	})
 }
+
+// A client may be on channels as one user and speak for another. What is taken back
+// from either ends, and no more.
+func TestRevokeOfTwoUsers(t *testing.T) {
+	ways := map[string]func(t *testing.T) (*channels.Hub, *hubtest.Client){
+		"granted": func(t *testing.T) (*channels.Hub, *hubtest.Client) {
+			h := asked(t, &asker{d: authz.Allow()})
+			c := hubtest.Connect(t, h)
+			for _, user := range []string{"ada", "bob"} {
+				grant(t, h, c, "presence-"+user, authz.Grant{Identity: authz.Identity{ID: user}})
+				c.Subscribe("presence-" + user)
+			}
+			return h, c
+		},
+		"signed": func(t *testing.T) (*channels.Hub, *hubtest.Client) {
+			h := hubtest.Start(t, hubtest.Config())
+			c := hubtest.Connect(t, h)
+			c.Join("presence-ada", "ada")
+			c.Join("presence-bob", "bob")
+			return h, c
+		},
+		"signed in": func(t *testing.T) (*channels.Hub, *hubtest.Client) {
+			h := hubtest.Start(t, hubtest.Config())
+			c := hubtest.Connect(t, h)
+			c.Join("presence-bob", "bob")
+			c.Signin(`{"id":"ada"}`)
+			c.Subscribe("presence-ada")
+			return h, c
+		},
+	}
+	for way, join := range ways {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, c := join(t)
+				if got := c.Socket().Identity().ID; got != "ada" {
+					t.Fatalf("the socket speaks for %q", got)
+				}
+				c.Take()
+				bob := channels.Users("cleo").Or(channels.Users("bob").And(channels.SignedIn()))
+				check(t, mustApp(h).Revoke(t.Context(), bob, "{all...}", "bye"))
+				trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"presence-ada", "presence-bob"}})
+				c.Expect(takenBack("presence-bob", "bye"), event("e", "presence-ada", "1"))
+				c.Join("presence-bob", "bob") // as it was signed before
+				c.Expect(notAuthorized("presence-bob")...)
+			})
+		})
+	}
+}
+
+// A selector is asked about whom a guest's subscription is signed for in all its
+// parts.
+func TestRevokeOfGuestsByNestedSelectors(t *testing.T) {
+	ada, bob := channels.Users("ada"), channels.Users("bob")
+	tests := []struct {
+		to    channels.Selector
+		loses bool
+	}{
+		{ada.And(channels.SignedIn()), true},
+		{bob.Or(ada), true},
+		{channels.Everyone().But(bob), true},
+		{channels.Everyone().But(ada), false},
+		{channels.Everyone().But(channels.Guests()), true},
+		{ada.And(bob), false},
+		{bob.Or(channels.Users("cleo")), false},
+	}
+	for i, tt := range tests {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := hubtest.Start(t, hubtest.Config())
+				c := hubtest.Connect(t, h)
+				// Not of this very connection, so that it does not remember it.
+				to := tt.to.And(channels.On("presence-x").Or(channels.SignedIn()))
+				check(t, mustApp(h).Revoke(t.Context(), to, "presence-x", ""))
+				c.Join("presence-x", "ada") // signed before, for all that is known
+				if got := strings.Join(c.Take(), ""); strings.Contains(got, "subscription_error") != tt.loses {
+					t.Errorf("%s, want that it is refused: %t", got, tt.loses)
+				}
+			})
+		})
+	}
+}
