@@ -485,3 +485,14 @@ func TestHandlePanics(t *testing.T) {
 		}
 	}
 }
+
+// An error that is both no answer and a no is no answer, and callers look for that first.
+func TestUnavailableAndDenied(t *testing.T) {
+	t.Parallel()
+	both := says(authz.Allow(), errors.Join(authz.ErrDenied, authz.ErrUnavailable))
+	for _, other := range []authz.Policy{says(authz.Allow(), nil), says(authz.Deny("no"), nil), says(authz.Decision{}, authz.ErrUnauthenticated)} {
+		if _, err := decide(t, both, other); !errors.Is(err, authz.ErrUnavailable) {
+			t.Errorf("%v, want that it could not be asked", err)
+		}
+	}
+}

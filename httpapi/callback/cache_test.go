@@ -148,6 +148,29 @@ func TestInvalidate(t *testing.T) {
 	})
 }
 
+// Who asks who somebody is after an Invalidate does not get what was asked for before it.
+func TestInvalidateDuringAuthenticate(t *testing.T) {
+	a := &application{answer: func(call) reply { return reply{after: time.Second, body: `{"user":{"id":"7","roles":["admin"]}}`} }}
+	bubble(t, a, nil, func(t *testing.T, c *callback.Client) {
+		early := make(chan authz.Identity, 1)
+		go func() {
+			id, _ := c.Authenticator().Authenticate(t.Context(), from("Cookie", "sid=7"))
+			early <- id
+		}()
+		time.Sleep(500 * time.Millisecond)
+		c.Invalidate("7")
+		a.answers(func(call) reply { return reply{body: `{"user":{"id":"7"}}`} })
+		id, err := c.Authenticator().Authenticate(t.Context(), from("Cookie", "sid=7"))
+		if err != nil || id.HasRole("admin") {
+			t.Errorf("%+v %v, want the user without the role", id, err)
+		}
+		<-early
+		if n := len(a.asked()); n != 2 {
+			t.Errorf("asked %d times, want twice", n)
+		}
+	})
+}
+
 // The same for who somebody is.
 func TestRememberedIdentity(t *testing.T) {
 	a := answering(reply{body: `{"user":{"id":"7"},"cache":30}`})
