@@ -33,7 +33,8 @@ const MaxSpread = time.Hour
 // once if it is negative, and with 0 as it fits: up to 10 connections of a node at
 // once, more over 30 s. It may be MaxSpread at most. A connection that is to be
 // closed already is closed at the earlier of the two times. Reauthenticate does not
-// wait for that.
+// wait for that. Who is selected is who a connection speaks for, whatever else was
+// signed for other users on it: Revoke looks at that.
 //
 // The errors are those of Revoke.
 func (a *App) Reauthenticate(ctx context.Context, to Selector, spread time.Duration) error {

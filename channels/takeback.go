@@ -16,8 +16,10 @@ import (
 //
 // What they had been signed or granted for these channels is worth nothing any
 // more: a subscribe needs a grant that was decided after the revocation, or, in an
-// app whose backend signs, a new connection. Public channels are open to whoever
-// asks again.
+// app whose backend signs, a new connection. Who is selected only later, as a guest
+// who signs in, meets the same for 75 s; a signature that a backend gave a guest, and
+// that was not used for longer, still opens. Public channels are open to whoever asks
+// again.
 //
 // When Revoke returns nil, nothing that is triggered on this node afterwards reaches
 // those who were selected. Other nodes do it as soon as they are told: usually
