@@ -73,6 +73,15 @@ var rows = []row{
 		why: "an embedder who wants websockets does not pay for gin",
 	},
 	{
+		of: "channels/redisbroker",
+		may: []string{
+			"hark/protocol", "hark/authz", "hark/presence", "hark/channels",
+			"github.com/go-json-experiment/json", "github.com/redis/go-redis/v9",
+		},
+		not: []string{"github.com/gin-gonic/gin", "testing"},
+		why: "one order for many nodes: only who has several nodes pays for a client of Redis",
+	},
+	{
 		of: "channels/...", // brokertest, conntest, hubtest: what implementations of the hub's interfaces are tested with
 		may: []string{
 			"hark/protocol", "hark/authz", "hark/presence", "hark/channels",

@@ -1,0 +1,306 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"hark/channels"
+)
+
+const (
+	// pendingMessages and pendingBytes bound what waits on one place while it is
+	// being put in order. What is more is read from the stream.
+	pendingMessages = 1024
+	pendingBytes    = 1 << 20
+	// fillEntries is how many entries of a stream are read at a time.
+	fillEntries = 200
+	// fillRetry is how long a place rests that could not be caught up.
+	fillRetry = 100 * time.Millisecond
+)
+
+// A delivery hands what happens on a place to the sink, in order and without holes:
+//
+//	opening    wait for the first sync to say from where on; keep what comes
+//	open       hand over what is next
+//	catching   a goroutine reads what is missing from the stream; keep what comes
+//
+// Sink.Deliver and Sink.Gap are called under turn: that is what makes the order of the
+// broker the order of delivery.
+type delivery struct {
+	place *place // static
+
+	turn sync.Mutex
+	// Guarded by turn.
+	phase   phase
+	last    message // what was handed over last; without its body
+	pending []message
+	bytes   int
+	missed  bool // while opening: something may have been missed
+	afresh  bool // the state is to be taken, whatever is in the stream
+	again   bool // while catching: look once more
+}
+
+type phase uint8
+
+const (
+	opening phase = iota
+	open
+	catching
+)
+
+// heard implements listener.
+func (d *delivery) heard(ctx context.Context, payload string) {
+	b := d.place.broker
+	if payload == "r" {
+		b.repairs.add(d.place, b.config.Lease)
+		return
+	}
+	if payload == "" || payload[0] != 'p' {
+		return
+	}
+	m, err := parseMessage(payload[1:])
+	if err != nil {
+		b.config.Logger.Error("what is said on a place is no message", "channel", d.place.at.Channel, "error", err)
+		return
+	}
+	if !b.lease.await(ctx) {
+		return
+	}
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.phase != open {
+		d.keepLocked(m)
+		return
+	}
+	if !d.nextLocked(m) {
+		d.keepLocked(m)
+		d.catchLocked()
+	}
+}
+
+// listening implements listener.
+func (d *delivery) listening() {
+	select {
+	case <-d.place.ready:
+	default:
+		close(d.place.ready)
+		return
+	}
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.phase == opening {
+		d.missed = true
+		return
+	}
+	d.catchLocked()
+}
+
+// keepLocked keeps a message for later. What is too much is dropped: the stream has
+// it.
+func (d *delivery) keepLocked(m message) {
+	if len(d.pending) >= pendingMessages || d.bytes+len(m.body) > pendingBytes {
+		d.place.broker.config.Counters.Overflow(len(d.pending) + 1)
+		d.pending, d.bytes = nil, 0
+		d.missed, d.again = true, true
+		return
+	}
+	d.pending = append(d.pending, m)
+	d.bytes += len(m.body)
+}
+
+// open begins, after a position.
+func (d *delivery) open(from message) {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.phase != opening {
+		return
+	}
+	d.last, d.phase = from, open
+	if !d.drainLocked() || d.missed || d.again {
+		d.missed, d.again = false, false
+		d.catchLocked()
+	}
+}
+
+// drainLocked hands over what was kept, and reports whether nothing is missing before
+// any of it.
+func (d *delivery) drainLocked() bool {
+	pending := d.pending
+	d.pending, d.bytes = nil, 0
+	for i, m := range pending {
+		if m.epoch != d.last.epoch { // from before a gap, or behind another one
+			d.again = true
+			continue
+		}
+		if !d.nextLocked(m) {
+			for _, m := range pending[i:] {
+				d.keepLocked(m)
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// nextLocked hands m over if it is the next; one that was handed over before is passed
+// over. It returns false if something is missing before it.
+func (d *delivery) nextLocked(m message) bool {
+	if m.epoch != d.last.epoch || m.seq > d.last.seq+1 {
+		return false
+	}
+	if m.seq <= d.last.seq {
+		return true
+	}
+	e, err := decode(m.body)
+	d.last = message{epoch: m.epoch, seq: m.seq, ms: m.ms}
+	if err != nil {
+		if !errors.Is(err, errVersion) {
+			d.place.broker.config.Logger.Error("what happened on a place cannot be read", "channel", d.place.at.Channel, "error", err)
+		}
+		d.afresh = true
+		d.catchLocked()
+		return true
+	}
+	e.Place = d.place.at
+	e.Position = channels.Position{Epoch: m.epoch, Seq: m.seq}
+	d.place.broker.sink.Deliver(e)
+	return true
+}
+
+// catchLocked has what is missing read.
+func (d *delivery) catchLocked() {
+	if d.phase == catching {
+		d.again = true
+		return
+	}
+	d.phase = catching
+	d.place.broker.tasks.start(d.catchUp)
+}
+
+// refresh has the state of the place handed over anew.
+func (d *delivery) refresh() {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.phase == opening {
+		return
+	}
+	d.afresh = true
+	d.catchLocked()
+}
+
+// catchUp reads what is missing, until nothing is.
+func (d *delivery) catchUp(ctx context.Context) {
+	for ctx.Err() == nil && !d.place.isGone() {
+		if !d.place.broker.lease.await(ctx) {
+			return
+		}
+		more, err := d.fill(ctx)
+		if err != nil {
+			pause(ctx, fillRetry)
+			continue
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+func (p *place) isGone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gone
+}
+
+// fill reads some of what is missing, and reports whether there is more to do.
+func (d *delivery) fill(ctx context.Context) (more bool, err error) {
+	p := d.place
+	b := p.broker
+	d.turn.Lock()
+	last, afresh := d.last, d.afresh
+	d.again = false
+	d.turn.Unlock()
+	epoch := last.epoch
+	if afresh {
+		epoch = 0
+	}
+	call, cancel := b.within(ctx)
+	defer cancel()
+	name := p.partition.nameNow()
+	reply, err := p.partition.pipe.do(call, catchUpScript, p.partition.keys.all(p.at, name), decimal(epoch), decimal(last.seq), last.ms, fillEntries)
+	if err != nil {
+		b.look()
+		return true, err
+	}
+	said, rest := status(reply)
+	if said == "none" { // Redis has forgotten it, and will be told
+		b.look()
+		p.again()
+		return true, channels.ErrUnavailable
+	}
+	if len(rest) != 2 {
+		return true, errReply
+	}
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	switch said {
+	case "fill":
+		upTo, err := number(rest[0])
+		entries, ok := rest[1].([]any)
+		if err != nil || !ok {
+			return true, errReply
+		}
+		for _, entry := range entries {
+			m, err := parseEntry(entry)
+			if err != nil {
+				return true, err
+			}
+			m.epoch = last.epoch
+			if !d.nextLocked(m) {
+				d.afresh = true // there is a hole in the stream itself
+				return true, nil
+			}
+		}
+		b.config.Counters.CaughtUp(len(entries))
+		if len(entries) > 0 && d.last.seq < uint64(upTo) {
+			return true, nil
+		}
+	case "gap":
+		settle, err := number(rest[0])
+		if err != nil {
+			return true, err
+		}
+		snapshot, at, err := parseState(rest[1])
+		if err != nil {
+			return true, err
+		}
+		d.last, d.afresh = at, false
+		if settle > 0 {
+			// Other nodes have not told Redis yet what it lost: those who are on them
+			// would seem to have gone. What comes is handed over; the state follows.
+			b.repairs.add(p, time.Duration(settle)*time.Millisecond)
+		} else {
+			b.config.Counters.Gap()
+			b.sink.Gap(p.at, snapshot)
+		}
+	default:
+		return true, errReply
+	}
+	if !d.drainLocked() || d.again || d.afresh {
+		return true, nil
+	}
+	d.phase = open
+	return false, nil
+}
+
+// again has Redis told everything about the place once more, silently.
+func (p *place) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.want == p.have {
+		p.want++
+		p.silent = true
+		p.startLocked()
+	}
+}

@@ -1,0 +1,27 @@
+-- beat renews a node's lease in one partition, or says that it has none. KEYS[1] are
+-- the leases, KEYS[2] what is known of the partition, KEYS[3] the dead nodes whose
+-- sockets are being taken off.
+local name, lease, candidate, known, register = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
+local id, lost = redis.call('HGET', KEYS[2], 'id'), false
+if not id then
+  id, lost = candidate, known ~= ''
+  redis.call('HSET', KEYS[2], 'id', id)
+elseif known ~= '' and known ~= id then
+  lost = true
+end
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local ran = redis.call('HGET', KEYS[2], 'run')
+if run ~= ran then -- another process: it may have lost the last second, or all
+  redis.call('HSET', KEYS[2], 'run', run)
+  lost = lost or ran ~= false
+end
+if lost then redis.call('HSET', KEYS[2], 'settle', num(now + lease)) end
+local status = 'ok'
+if register or redis.call('ZSCORE', KEYS[1], name) then
+  redis.call('ZADD', KEYS[1], now + lease, name)
+else
+  status = 'fenced'
+end
+return {status, id, num(now), run,
+  redis.call('ZRANGE', KEYS[1], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8),
+  redis.call('ZRANGE', KEYS[3], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8)}

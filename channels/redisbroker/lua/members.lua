@@ -1,0 +1,52 @@
+-- Who is on a place: KEYS[5] how many sockets each node has there, KEYS[6] on how
+-- many nodes each user is, KEYS[7] what the others see of them, KEYS[8] the order in
+-- which they came. KEYS[12] is the stream of notes.
+local function state()
+  local cn, cd, left = cached()
+  local s = {P.epoch, num(P.seq), num(P.ms), num(P.total), cn, cd, num(left)}
+  local users = redis.call('ZRANGE', KEYS[8], 0, -1)
+  for from = 1, #users, 1000 do
+    local infos = redis.call('HMGET', KEYS[7], unpack(users, from, math.min(from + 999, #users)))
+    for i, info in ipairs(infos) do
+      s[#s + 1] = users[from + i - 1]
+      s[#s + 1] = info or ''
+    end
+  end
+  return s
+end
+
+local function note(app, channel, what, user, most)
+  redis.call('XADD', KEYS[12], 'MAXLEN', '~', most, '*', 'app', app, 'channel', channel, 'event', what,
+    'user', user, 'epoch', P.epoch, 'seq', num(P.seq))
+end
+
+local function field(tag, s) return tag .. #s .. ':' .. s end
+
+-- removed takes a user off one node: the last node's is told, unless silent.
+local function removed(user, app, channel, most, silent)
+  if redis.call('HINCRBY', KEYS[6], user, -1) > 0 then return end
+  redis.call('HDEL', KEYS[6], user)
+  redis.call('HDEL', KEYS[7], user)
+  redis.call('ZREM', KEYS[8], user)
+  if silent then return end
+  emit('1M' .. field('r', user), '')
+  note(app, channel, 'member_removed', user, most)
+end
+
+-- tally sets how many sockets there are in all, which nodes and webhooks are told.
+local function tally(total, app, channel, most, keep, silent)
+  local was = P.total
+  P.total = total
+  if total ~= was and P.counted and not silent then
+    emit('1C' .. field('c', num(total)), '')
+  end
+  if was == 0 and total > 0 then
+    redis.call('ZADD', KEYS[11], 0, channel)
+    redis.call('PERSIST', KEYS[1])
+    if redis.call('EXISTS', KEYS[5]) == 1 then redis.call('PERSIST', KEYS[5]) end
+    if not silent then note(app, channel, 'channel_occupied', '', most) end
+  elseif was > 0 and total == 0 then
+    redis.call('ZREM', KEYS[11], channel)
+    if not silent then note(app, channel, 'channel_vacated', '', most) end
+  end
+end

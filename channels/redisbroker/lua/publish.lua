@@ -1,0 +1,23 @@
+-- publish: KEYS[4] is the memory of a publish whose answer was lost.
+local deadline, keep, id, ttl = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[7], tonumber(ARGV[9])
+if deadline > 0 and now > deadline then return {'late'} end
+local done = redis.call('GET', KEYS[4])
+if done then return {'ok', done} end
+load(ARGV[2])
+if ARGV[8] == '1' then -- again: is it there already?
+  for _, e in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 2000)) do
+    if e[2][4] == id then
+      return {'ok', P.epoch .. ' ' .. string.match(e[1], '%d+$')}
+    end
+  end
+end
+if P.new and ttl == 0 then return {'none'} end
+if ttl > 0 then
+  redis.call('HSET', KEYS[1], 'cn', ARGV[10], 'cd', ARGV[11], 'cu', num(now + ttl))
+end
+emit(ARGV[6], id)
+save(tonumber(ARGV[3]), tonumber(ARGV[4]))
+if P.total == 0 and (P.new or ttl > 0) then rest(keep) end
+local at = P.epoch .. ' ' .. num(P.seq)
+if ARGV[8] == '1' then redis.call('SET', KEYS[4], at, 'PX', 60000) end
+return {'ok', at}

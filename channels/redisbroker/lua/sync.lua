@@ -1,0 +1,94 @@
+-- sync says how many sockets and which users a node has on a place. KEYS[4] are the
+-- leases, KEYS[9] the node's users there, KEYS[10] the places it is on, KEYS[11] the
+-- app's occupied channels.
+local name, deadline, age, cap, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local version, count, counted = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
+local whole, silent, doubt = ARGV[10] == '1', ARGV[11] == '1', ARGV[12] == '1'
+local app, channel, most = ARGV[13], ARGV[14], ARGV[15]
+if not redis.call('ZSCORE', KEYS[4], name) then return {'fenced'} end
+local had, old = 0, redis.call('HGET', KEYS[5], name)
+if old then
+  local v, c = string.match(old, '(%d+):(%d+)')
+  if tonumber(v) > version then return {'late'} end
+  had = tonumber(c)
+end
+if deadline > 0 and now > deadline then return {'late'} end
+load(ARGV[3])
+P.counted = P.counted or counted
+
+local results, listed, repaired = {}, {}, false
+local function add(user, info, body)
+  if redis.call('SADD', KEYS[9], user) == 0 then return end
+  repaired = true
+  if redis.call('HINCRBY', KEYS[6], user, 1) > 1 then return end
+  redis.call('HSET', KEYS[7], user, info)
+  redis.call('ZADD', KEYS[8], P.seq + 1 + (silent and redis.call('HLEN', KEYS[6]) / 1000000 or 0), user)
+  if silent then return end
+  emit(body, '')
+  note(app, channel, 'member_added', user, most)
+end
+
+local i = 16
+while i <= #ARGV do
+  if ARGV[i] == 'L' then
+    if redis.call('SREM', KEYS[9], ARGV[i + 1]) == 1 then
+      removed(ARGV[i + 1], app, channel, most, silent)
+    end
+    i = i + 2
+  else -- 'E', most users, n, and of each its id, its info and what tells of it
+    local bound, n, come = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), 0
+    local first, last = i + 3, i + 3 * n
+    if bound > 0 then
+      for j = first, last, 3 do
+        if redis.call('HEXISTS', KEYS[6], ARGV[j]) == 0 then come = come + 1 end
+      end
+    end
+    if come > 0 and redis.call('HLEN', KEYS[6]) + come > bound then
+      results[#results + 1] = '0'
+      count = count - tonumber(ARGV[last + 3])
+    else
+      results[#results + 1] = '1'
+      for j = first, last, 3 do
+        add(ARGV[j], ARGV[j + 1], ARGV[j + 2])
+        listed[ARGV[j]] = true
+      end
+    end
+    i = last + 4
+  end
+end
+if whole then
+  for _, user in ipairs(redis.call('SMEMBERS', KEYS[9])) do
+    if not listed[user] then
+      repaired = true
+      redis.call('SREM', KEYS[9], user)
+      removed(user, app, channel, most, silent)
+    end
+  end
+end
+
+repaired = repaired or P.counted and count ~= had
+if count > 0 then
+  redis.call('HSET', KEYS[5], name, num(version) .. ':' .. num(count))
+  redis.call('SADD', KEYS[10], app .. ' ' .. channel)
+else
+  redis.call('SREM', KEYS[10], app .. ' ' .. channel)
+  if doubt then -- an earlier call may still arrive
+    redis.call('HSET', KEYS[5], name, num(version) .. ':0')
+  else
+    redis.call('HDEL', KEYS[5], name)
+  end
+end
+tally(P.total + count - had, app, channel, most, keep, silent)
+if P.total == 0 and P.new and P.emitted == 0 then
+  redis.call('PEXPIRE', KEYS[5], keep)
+  return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0'}}
+end
+save(age, cap)
+if P.total == 0 then
+  rest(keep)
+  redis.call('PEXPIRE', KEYS[5], keep)
+end
+if silent and repaired then
+  redis.call('SPUBLISH', KEYS[3], 'r')
+end
+return {'ok', num(P.before), num(P.beforems), table.concat(results), state()}

@@ -1,0 +1,476 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"hark/channels"
+)
+
+const (
+	// probeEvery is how often it is tried whether Redis is back.
+	probeEvery = 200 * time.Millisecond
+	// lookEvery bounds how often beats come that something has asked for.
+	lookEvery = 50 * time.Millisecond
+)
+
+// A lease is until when this node may hand over what it hears. One that was paused for
+// longer reads first what has been taken back meanwhile.
+type lease struct {
+	mu     sync.Mutex
+	until  time.Time     // guarded by mu
+	turned chan struct{} // closed when it has become longer; guarded by mu
+}
+
+// await waits until the lease holds. It returns false if ctx ended.
+func (l *lease) await(ctx context.Context) bool {
+	for {
+		l.mu.Lock()
+		holds, turned := time.Now().Before(l.until), l.turned
+		l.mu.Unlock()
+		if holds {
+			return true
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (l *lease) extend(until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = until
+	close(l.turned)
+	l.turned = make(chan struct{})
+}
+
+// nameNow returns the name of this node in the partition, which is another for each
+// lease; "": it has none.
+func (p *partition) nameNow() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.name
+}
+
+// beats says that this node lives until ctx ends, and sees whether Redis does:
+//
+//	beats
+//	├─ beat            a lease in each partition; a new one if it was taken away
+//	│  └─ resync       then Redis is told everything about the places there
+//	├─ control.catchUp before anything else is handed over
+//	├─ check           the first time: is it a Redis that will do?
+//	├─ sweep           nodes whose lease has run out
+//	└─ repairs.due     states to be taken anew
+//
+// The error is that of a Redis that will not do.
+func (b *Broker) beats(ctx context.Context) error {
+	var last error = channels.ErrUnavailable
+	checked := false
+	for ctx.Err() == nil {
+		began := time.Now()
+		found, err := b.beat(ctx)
+		if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
+			found, err = b.beat(ctx)
+		}
+		if err == nil && !checked {
+			if err = b.check(ctx); errors.Is(err, errUnfit) {
+				return err
+			}
+			checked = err == nil
+		}
+		if err == nil {
+			err = b.control.catchUp(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		rest := b.config.Beat
+		if err != nil {
+			b.up.Store(false)
+			if last == nil {
+				b.config.Logger.Error("Redis cannot be reached", "error", err)
+			}
+			if last == nil || began.Sub(b.since) > time.Second {
+				b.since = began
+				b.sink.State(unavailable(err))
+			}
+			last = err
+			rest = probeEvery
+		} else {
+			b.lease.extend(began.Add(b.config.Lease))
+			if last != nil {
+				last = nil
+				b.since = time.Now()
+				b.up.Store(true)
+				b.config.Logger.Info("Redis can be reached")
+				b.sink.State(nil)
+				b.startAll()
+			}
+			if time.Since(b.since) >= b.config.Lease {
+				for _, f := range found {
+					b.startSweep(f.partition, f.node)
+				}
+			}
+			b.repairs.due()
+		}
+		b.rest(ctx, rest)
+	}
+	return nil
+}
+
+// rest waits until the next beat, or until something is wrong.
+func (b *Broker) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.beatNow:
+		pause(ctx, min(lookEvery, d))
+	case <-ctx.Done():
+	}
+}
+
+// A finding is a dead node in a partition.
+type finding struct {
+	partition *partition
+	node      string
+}
+
+// beat renews the lease in all partitions.
+func (b *Broker) beat(ctx context.Context) ([]finding, error) {
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	dead := make([][]string, len(b.partitions))
+	errs := make([]error, len(b.partitions))
+	for i, p := range b.partitions {
+		wg.Go(func() { dead[i], errs[i] = b.beatIn(ctx, p) })
+	}
+	wg.Wait()
+	var found []finding
+	for i, p := range b.partitions {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		for _, node := range dead[i] {
+			found = append(found, finding{p, node})
+		}
+	}
+	return found, nil
+}
+
+// beatIn renews the lease in one partition, takes a new one if there is none, and
+// returns the nodes whose lease has run out.
+func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err error) {
+	p.mu.Lock()
+	name, instance, run := p.name, p.instance, p.run
+	p.mu.Unlock()
+	first := name == ""
+	if first {
+		name = b.name + ".0"
+	}
+	answer, err := b.beatAs(ctx, p, name, instance, first)
+	if err != nil {
+		return nil, err
+	}
+	// What Redis has forgotten it is told again, and nobody else hears of it: to them
+	// nothing has happened.
+	forgot := !first && (answer.instance != instance || answer.run != run)
+	fenced := answer.fenced
+	if fenced {
+		p.mu.Lock()
+		p.generation++
+		name = b.name + "." + strconv.Itoa(p.generation)
+		p.mu.Unlock()
+		if answer, err = b.beatAs(ctx, p, name, answer.instance, true); err != nil {
+			return nil, err
+		}
+		b.config.Counters.Fenced()
+		b.config.Logger.Warn("this node's lease in Redis had run out or was lost, it takes another one", "partition", p.keys.base)
+	}
+	p.mu.Lock()
+	p.name, p.instance, p.run = name, answer.instance, answer.run
+	p.clock, p.clockAt = answer.now, answer.asked
+	p.mu.Unlock()
+	if fenced || forgot {
+		b.resync(p, forgot)
+	}
+	if forgot && !fenced {
+		b.tasks.start(func(ctx context.Context) { b.dropOthers(ctx, p, name) })
+	}
+	return answer.dead, nil
+}
+
+// A beatAnswer is what beat.lua says.
+type beatAnswer struct {
+	fenced        bool
+	instance, run string
+	now           int64
+	asked         time.Time
+	dead          []string
+}
+
+func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string, register bool) (a beatAnswer, err error) {
+	a.asked = time.Now()
+	reply, err := p.pipe.do(ctx, beatScript, []string{p.keys.leases(), p.keys.about(), p.keys.dead()},
+		name, b.config.Lease.Milliseconds(), randomName(), instance, flag(register))
+	if err != nil {
+		return a, err
+	}
+	if len(reply) != 6 {
+		return a, errReply
+	}
+	var ok [3]bool
+	var said string
+	said, ok[0] = reply[0].(string)
+	a.instance, ok[1] = reply[1].(string)
+	a.run, ok[2] = reply[3].(string)
+	if a.now, err = number(reply[2]); err != nil || ok != [3]bool{true, true, true} {
+		return a, errReply
+	}
+	a.fenced = said == "fenced"
+	for _, list := range reply[4:] {
+		names, ok := list.([]any)
+		if !ok {
+			return a, errReply
+		}
+		for _, n := range names {
+			if node, ok := n.(string); ok && node != name {
+				a.dead = append(a.dead, node)
+			}
+		}
+	}
+	return a, nil
+}
+
+// resync has Redis told everything about the places of a partition.
+func (b *Broker) resync(part *partition, silent bool) {
+	for _, p := range b.all() {
+		if p.partition != part {
+			continue
+		}
+		p.mu.Lock()
+		if !p.gone {
+			p.want++
+			p.silent = silent
+			p.startLocked()
+		}
+		p.mu.Unlock()
+	}
+}
+
+// all returns the places of this node.
+func (b *Broker) all() []*place {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	all := make([]*place, 0, len(b.places))
+	for _, p := range b.places {
+		all = append(all, p)
+	}
+	return all
+}
+
+// startAll has told to Redis what could not be while it was away.
+func (b *Broker) startAll() {
+	for _, p := range b.all() {
+		p.mu.Lock()
+		if !p.gone && (p.dirty || p.want != p.have || len(p.queue) > 0) {
+			p.startLocked()
+		}
+		p.mu.Unlock()
+	}
+}
+
+// dropOthers takes this node off places that Redis thinks it is on, after Redis has
+// lost the last of what it was told.
+func (b *Broker) dropOthers(ctx context.Context, part *partition, name string) {
+	call, cancel := b.within(ctx)
+	defer cancel()
+	members, err := b.client.SMembers(call, part.keys.holds(name)).Result()
+	if err != nil {
+		b.look()
+		return
+	}
+	for _, m := range members {
+		at, ok := placeOf(m)
+		if !ok {
+			continue
+		}
+		p := b.hold(at, true)
+		if len(p.sockets) == 0 && p.want == p.have {
+			p.want++
+			p.silent = true
+			p.startLocked()
+		}
+		p.mu.Unlock()
+	}
+}
+
+// sweeps are the dead nodes that are being cleared away here.
+type sweeps struct {
+	mu  sync.Mutex
+	now map[finding]bool // guarded by mu
+}
+
+func (s *sweeps) begin(f finding) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now[f] {
+		return false
+	}
+	if s.now == nil {
+		s.now = make(map[finding]bool)
+	}
+	s.now[f] = true
+	return true
+}
+
+func (s *sweeps) end(f finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.now, f)
+}
+
+// startSweep clears a dead node away, unless somebody does already.
+func (b *Broker) startSweep(p *partition, node string) {
+	f := finding{p, node}
+	if !b.sweeps.begin(f) {
+		return
+	}
+	if !b.tasks.start(func(ctx context.Context) {
+		defer b.sweeps.end(f)
+		if err := b.sweep(ctx, p, node, false); err != nil && ctx.Err() == nil {
+			b.config.Logger.Warn("a dead node could not be cleared away, it is tried again", "node", node, "error", err)
+		}
+	}) {
+		b.sweeps.end(f)
+	}
+}
+
+const (
+	// sweepPlaces and sweepUsers bound what one step of a sweep takes away.
+	sweepPlaces = 16
+	sweepUsers  = 100
+)
+
+// sweep ends a node's lease, so that it cannot come back to what it had, and takes its
+// sockets off its places, some at a time. Whoever finds it half done goes on.
+func (b *Broker) sweep(ctx context.Context, p *partition, node string, own bool) error {
+	claimed, err := b.step(ctx, p, fenceScript, []string{p.keys.leases(), p.keys.about(), p.keys.dead()},
+		node, b.config.Lease.Milliseconds(), flag(own))
+	if err != nil || claimed[0] != int64(1) {
+		return err
+	}
+	if !own {
+		b.config.Counters.Swept()
+	}
+	for {
+		call, cancel := b.within(ctx)
+		members, err := b.client.SRandMemberN(call, p.keys.holds(node), sweepPlaces).Result()
+		cancel()
+		if err != nil {
+			return err
+		}
+		if len(members) == 0 {
+			_, err = b.step(ctx, p, buriedScript, []string{p.keys.dead(), p.keys.holds(node)}, node)
+			return err
+		}
+		for _, m := range members {
+			at, ok := placeOf(m)
+			if !ok {
+				return fmt.Errorf("redisbroker: %q is no place", m)
+			}
+			if err := b.sweepPlace(ctx, p, node, at); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (b *Broker) sweepPlace(ctx context.Context, p *partition, node string, at channels.Place) error {
+	for {
+		reply, err := b.step(ctx, p, sweepScript, p.keys.all(at, node), node, b.config.History.Milliseconds(),
+			b.config.HistoryBytes, b.keep(), sweepUsers, escape.Replace(at.App), at.Channel, b.config.Notes)
+		if err != nil {
+			return err
+		}
+		said, rest := status(reply)
+		if said != "ok" || len(rest) != 1 {
+			return errReply
+		}
+		if rest[0] == "0" {
+			return nil
+		}
+	}
+}
+
+// step is one call of a sweep.
+func (b *Broker) step(ctx context.Context, p *partition, s *script, ks []string, args ...any) ([]any, error) {
+	call, cancel := b.within(ctx)
+	defer cancel()
+	return p.pipe.do(call, s, ks, args...)
+}
+
+// resign gives up this node's leases and takes its sockets away, as far as Redis can
+// be reached: nobody has to wait for the leases to run out.
+func (b *Broker) resign(ctx context.Context) {
+	if !b.up.Load() {
+		return
+	}
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range b.partitions {
+		if name := p.nameNow(); name != "" {
+			wg.Go(func() {
+				if err := b.sweep(ctx, p, name, true); err != nil {
+					b.config.Logger.Warn("this node could not take its leave of Redis, its lease will run out", "error", err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// repairs are the places whose state is to be taken anew when the other nodes have
+// told Redis theirs.
+type repairs struct {
+	mu sync.Mutex
+	at map[*place]time.Time // guarded by mu
+}
+
+func (r *repairs) add(p *place, in time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == nil {
+		r.at = make(map[*place]time.Time)
+	}
+	if _, there := r.at[p]; !there {
+		r.at[p] = time.Now().Add(in)
+	}
+}
+
+// due has those taken whose time it is.
+func (r *repairs) due() {
+	var due []*place
+	r.mu.Lock()
+	for p, at := range r.at {
+		if !time.Now().Before(at) {
+			due = append(due, p)
+			delete(r.at, p)
+		}
+	}
+	r.mu.Unlock()
+	for _, p := range due {
+		if !p.isGone() {
+			p.delivery.refresh()
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package redisbroker
+
+import (
+	"context"
+	"fmt"
+	mathrand "math/rand/v2"
+	"strconv"
+	"time"
+
+	"hark/channels"
+	"hark/presence"
+	"hark/protocol"
+)
+
+// A sync is one telling of Redis who is on a place.
+type syncing struct {
+	ops     []*op
+	items   []any
+	groups  int // the E's among items before those of ops
+	whole   bool
+	silent  bool
+	want    uint64
+	version uint64
+	count   int
+	counted bool
+	unsure  bool
+	name    string   // of this node
+	known   []string // the users whom Redis knows when this has been told
+}
+
+// build takes what waits. Nil: there is nothing, and run has ended.
+func (p *place) build() *syncing {
+	p.mu.Lock()
+	if len(p.queue) == 0 && !p.dirty && p.want == p.have {
+		p.mu.Unlock()
+		p.forget()
+		return nil
+	}
+	defer p.mu.Unlock()
+	s := &syncing{version: p.broker.versions.Add(1), want: p.want, whole: p.want != p.have, unsure: p.unsure}
+	s.name = p.partition.nameNow()
+	if s.whole {
+		s.silent = p.silent
+		p.wholeLocked(s)
+	} else {
+		for user := range p.doubts {
+			if p.users[user] == nil {
+				s.items = append(s.items, "L", user)
+			}
+		}
+		p.takeLocked(s)
+	}
+	s.count, s.counted = len(p.sockets), p.counted
+	return s
+}
+
+// wholeLocked tells everything, and nothing new: that must not be told silently.
+func (p *place) wholeLocked(s *syncing) {
+	if len(p.users) == 0 {
+		return
+	}
+	s.groups = 1
+	users := make([]*user, 0, len(p.users))
+	for id, u := range p.users {
+		users = append(users, u)
+		s.known = append(s.known, id)
+	}
+	s.group(users, 0)
+	s.items = append(s.items, 0)
+}
+
+// takeLocked takes ops off the queue.
+func (p *place) takeLocked(s *syncing) {
+	n := min(len(p.queue), syncOps)
+	var ends []int // where in items each group's number of sockets stands
+	for _, o := range p.queue[:n] {
+		if o.given && o.enter {
+			close(o.done)
+			continue
+		}
+		s.ops = append(s.ops, o)
+		if !o.enter {
+			o.removed = p.leaveLocked(o)
+			for _, user := range o.removed {
+				s.items = append(s.items, "L", user)
+			}
+			continue
+		}
+		users, bound := p.enterLocked(o)
+		if len(users) == 0 {
+			continue
+		}
+		o.group = true
+		s.group(users, bound)
+		ends = append(ends, len(s.items))
+		s.items = append(s.items, 0)
+	}
+	p.queue = p.queue[n:]
+	for _, o := range s.ops {
+		if !o.group {
+			continue
+		}
+		here := 0
+		for _, id := range o.added {
+			if _, ok := p.sockets[id]; ok {
+				here++
+			}
+		}
+		s.items[ends[0]] = here
+		ends = ends[1:]
+	}
+}
+
+// group adds users who come in together, or not at all.
+func (s *syncing) group(users []*user, bound int) {
+	s.items = append(s.items, "E", bound, len(users))
+	for _, u := range users {
+		body, _ := encode(channels.Envelope{Kind: channels.KindChange, Diff: presence.AddedDiff(u.member)}) // it has no JSON of its own
+		s.items = append(s.items, u.member.UserID, string(u.member.UserInfo), body)
+	}
+}
+
+// tell makes the call.
+func (p *place) tell(ctx context.Context, s *syncing) ([]any, error) {
+	b := p.broker
+	if !b.up.Load() {
+		return nil, channels.ErrUnavailable
+	}
+	select {
+	case b.syncs <- struct{}{}:
+		defer func() { <-b.syncs }()
+	case <-ctx.Done():
+		return nil, errEnded
+	}
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	args := append([]any{
+		s.name, p.partition.deadline(ctx), strconv.FormatUint(mathrand.Uint64(), 10), b.config.History.Milliseconds(),
+		b.config.HistoryBytes, b.keep(), s.version, s.count, flag(s.counted), flag(s.whole), flag(s.silent), flag(s.unsure),
+		escape.Replace(p.at.App), p.at.Channel, b.config.Notes,
+	}, s.items...)
+	reply, err := p.partition.pipe.do(ctx, syncScript, p.partition.keys.all(p.at, s.name), args...)
+	if err != nil {
+		b.look()
+		return nil, err
+	}
+	switch said, rest := status(reply); said {
+	case "ok":
+		if len(rest) != 4 {
+			return nil, errReply
+		}
+		return rest, nil
+	case "fenced":
+		b.look()
+		return nil, fmt.Errorf("%w: this node's lease has run out", channels.ErrUnavailable)
+	case "late":
+		b.look()
+		return nil, errLate
+	default:
+		return nil, errReply
+	}
+}
+
+func flag(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// settle takes the outcome of a sync over, and answers who waits for it.
+func (p *place) settle(s *syncing, reply []any, err error) {
+	var snapshot channels.Snapshot
+	var from message
+	var results string
+	if err == nil {
+		snapshot, from, results, err = parseSync(reply)
+	}
+	if err == nil {
+		p.delivery.open(from)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.failLocked(s, err)
+		return
+	}
+	p.dirty = false
+	clear(p.doubts)
+	if s.whole {
+		p.have = s.want
+		if p.have == p.want {
+			p.silent = false
+		}
+		for _, id := range s.known {
+			if u := p.users[id]; u != nil {
+				u.known = true
+			}
+		}
+	}
+	next := s.groups
+	for _, o := range s.ops {
+		in := true
+		if o.group {
+			in = next < len(results) && results[next] == '1'
+			next++
+		}
+		switch {
+		case !o.enter:
+		case in:
+			o.snapshot = snapshot
+			for _, id := range o.added {
+				if u := p.users[p.sockets[id]]; u != nil {
+					u.known = true
+				}
+			}
+		default:
+			o.err = channels.ErrFull
+			for _, id := range o.added {
+				p.dropLocked(id)
+			}
+		}
+		close(o.done)
+	}
+}
+
+// failLocked takes back what nobody knows to have happened: whoever enters is told so,
+// and whoever has left is gone.
+func (p *place) failLocked(s *syncing, err error) {
+	p.dirty, p.unsure = true, true
+	for _, o := range s.ops {
+		for _, id := range o.added {
+			if user, gone := p.dropLocked(id); gone {
+				p.doubtLocked(user)
+			}
+		}
+		for _, user := range o.removed {
+			p.doubtLocked(user)
+		}
+		if o.enter {
+			o.err = unavailable(fmt.Errorf("enter %s: %w", p.at.Channel, err))
+		}
+		close(o.done)
+	}
+}
+
+// parseSync reads what sync.lua returns: the state, from where on this node is to
+// deliver, and for each group whether it was let in.
+func parseSync(reply []any) (s channels.Snapshot, from message, results string, err error) {
+	if s, from, err = parseState(reply[3]); err != nil {
+		return s, from, "", err
+	}
+	seq, err1 := number(reply[0])
+	ms, err2 := number(reply[1])
+	results, ok := reply[2].(string)
+	if err1 != nil || err2 != nil || !ok {
+		return s, from, "", errReply
+	}
+	from.seq, from.ms = uint64(seq), ms
+	return s, from, results, nil
+}
+
+// parseState reads a place's state, and where its position stands in the stream.
+func parseState(v any) (s channels.Snapshot, at message, err error) {
+	list, ok := v.([]any)
+	if !ok || len(list) < 7 || len(list)%2 == 0 {
+		return s, at, errReply
+	}
+	text := make([]string, len(list))
+	for i := range list {
+		if text[i], ok = list[i].(string); !ok {
+			return s, at, errReply
+		}
+	}
+	if at.epoch, err = strconv.ParseUint(text[0], 10, 64); err != nil {
+		return s, at, errReply
+	}
+	var numbers [4]int64
+	for i, from := range []int{1, 2, 3, 6} {
+		if numbers[i], err = strconv.ParseInt(text[from], 10, 64); err != nil {
+			return s, at, errReply
+		}
+	}
+	at.seq, at.ms = uint64(numbers[0]), numbers[1]
+	s.Position = channels.Position{Epoch: at.epoch, Seq: at.seq}
+	s.Sockets = int(numbers[2])
+	s.Cached = cachedFor(text[4], text[5], numbers[3])
+	for i := 7; i+1 < len(text); i += 2 {
+		s.Members = append(s.Members, member(text[i], text[i+1]))
+	}
+	return s, at, nil
+}
+
+// cachedFor returns an event that is cached for some more ms; none, if that is 0.
+func cachedFor(name, data string, ms int64) channels.Cached {
+	if ms <= 0 {
+		return channels.Cached{}
+	}
+	return channels.Cached{Name: name, Data: data, Until: time.Now().Add(time.Duration(ms) * time.Millisecond)}
+}
+
+func member(id, info string) protocol.Member {
+	m := protocol.Member{UserID: id}
+	if info != "" {
+		m.UserInfo = []byte(info)
+	}
+	return m
+}
+
+// number reads an integer, which scripts write in full.
+func number(v any) (int64, error) {
+	text, ok := v.(string)
+	if !ok {
+		return 0, errReply
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, errReply
+	}
+	return n, nil
+}
