@@ -27,16 +27,29 @@ func open(t *testing.T, c redisbroker.Config) *redisbroker.Broker {
 	return b
 }
 
+// contract runs the suites, each test with a prefix of its own.
+func contract(t *testing.T, options redis.UniversalOptions) {
+	brokertest.Run(t, func(t *testing.T) channels.Broker {
+		return open(t, redisbroker.Config{Redis: options, Prefix: prefix()})
+	})
+	t.Run("nodes", func(t *testing.T) {
+		brokertest.RunNodes(t, func(t *testing.T, n int) []channels.Broker {
+			own := prefix()
+			var all []channels.Broker
+			for range n {
+				all = append(all, open(t, redisbroker.Config{Redis: options, Prefix: own}))
+			}
+			return all
+		})
+	})
+}
+
 func TestSingle(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	brokertest.Run(t, func(t *testing.T) channels.Broker {
-		return open(t, redisbroker.Config{Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}}, Prefix: prefix()})
-	})
+	contract(t, redis.UniversalOptions{Addrs: []string{s.Addr()}})
 }
 
 func TestCluster(t *testing.T) {
 	c := redistest.StartCluster(t, redistest.Options{}, redistest.Thirds...)
-	brokertest.Run(t, func(t *testing.T) channels.Broker {
-		return open(t, redisbroker.Config{Redis: redis.UniversalOptions{Addrs: c.Addrs(), IsClusterMode: true}, Prefix: prefix()})
-	})
+	contract(t, redis.UniversalOptions{Addrs: c.Addrs(), IsClusterMode: true})
 }
