@@ -1,0 +1,212 @@
+package redisbroker_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"hark/channels"
+	"hark/channels/redisbroker/redistest"
+)
+
+// A node that loses its connections hears everything, once and in order.
+func TestReset(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxies := []*redistest.Proxy{redistest.NewProxy(t, s.Addr()), redistest.NewProxy(t, s.Addr())}
+	own := prefix()
+	a, b := run(t, through(proxies[0], own)), run(t, through(proxies[1], own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	const events = 600
+	for i := range events {
+		if i%60 == 30 {
+			proxies[i/60%2].Reset()
+		}
+		a.publish(p, fmt.Sprint(i))
+	}
+	a.publish(p, "end")
+	for name, n := range map[string]*node{"a": a, "b": b} {
+		got := n.heard(p, "end")
+		next := 0
+		for _, what := range got {
+			if what == fmt.Sprint(next) {
+				next++
+			}
+		}
+		if next != events || slices.Contains(got, "gap") {
+			t.Errorf("node %s heard %d of %d events in order", name, next, events)
+		}
+	}
+	t.Logf("caught up: a %s, b %s", &a.counts, &b.counts)
+}
+
+// A publish whose answer is lost is repeated, and is there once.
+func TestLostAnswers(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	a, b := run(t, through(proxy, own)), run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	refused := 0
+	for i := range 100 {
+		if i%5 == 0 {
+			proxy.CutReplies(0)
+		}
+		refused += a.publish(p, fmt.Sprint(i))
+	}
+	b.publish(p, "end")
+	got := b.heard(p, "end")
+	twice := 0
+	for i := range 100 {
+		n := 0
+		for _, what := range got {
+			if what == fmt.Sprint(i) {
+				n++
+			}
+		}
+		if n == 0 {
+			t.Errorf("event %d was accepted and is not there", i)
+		}
+		twice += max(n-1, 0)
+	}
+	if twice > refused {
+		t.Errorf("%d events are there twice, and only %d were refused", twice, refused)
+	}
+	t.Logf("refused %d, twice %d", refused, twice)
+	// Enter is counted once, however often it was sent.
+	for i := range 20 {
+		proxy.CutReplies(0)
+		a.enter(p, user(fmt.Sprintf("1.%d", i+2), "ada"))
+	}
+	if info := b.info(p); info.Sockets != 22 || info.Users != 2 {
+		t.Errorf("counted %+v, want 22 sockets of 2 users", info)
+	}
+}
+
+// While Redis is away nothing is accepted; when it is back with its data nothing that
+// was accepted is missing, and nobody seems to have come or gone.
+func TestRestartWithData(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{AppendOnly: true})
+	own := prefix()
+	a := run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	b := run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	for i := range 50 {
+		a.publish(p, fmt.Sprint(i))
+	}
+	s.Kill()
+	if _, err := a.Publish(t.Context(), channels.Envelope{Place: p, Name: "x"}); !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Publish while Redis is away: %v, want ErrUnavailable", err)
+	}
+	a.until("it is down", func() bool { return !a.up })
+	if err := a.Leave(t.Context(), p, user("1.9", "nobody")); err != nil {
+		t.Errorf("Leave while Redis is away: %v", err)
+	}
+	if _, err := a.Info(t.Context(), p); !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Info while Redis is away: %v, want ErrUnavailable", err)
+	}
+	s.Restart()
+	b.publish(p, "end")
+	for _, n := range []*node{a, b} {
+		got := n.heard(p, "end")
+		var events []string
+		for _, what := range got {
+			if what != "+ada" && what != "+bob" && what != "x" {
+				events = append(events, what)
+			}
+		}
+		if len(events) != 51 {
+			t.Errorf("heard %d events, want 51: %v", len(events), events)
+		}
+		if r := n.roster(p); n == a && r != "ada bob" {
+			t.Errorf("roster %q", r)
+		}
+	}
+}
+
+// A Redis that comes back with nothing is told everything by the nodes: subscribers
+// hear of a gap, and of nobody coming or going.
+func TestRestartWithout(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	a := run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	b := run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"), user("1.2", "cy"))
+	b.enter(p, user("2.1", "bob"), user("2.2", "cy"))
+	a.publish(p, "before")
+	a.heard(p, "before")
+	b.heard(p, "before")
+	s.Kill()
+	a.until("it is down", func() bool { return !a.up })
+	b.until("it is down", func() bool { return !b.up })
+	if err := b.Leave(t.Context(), p, user("2.2", "cy")); err != nil {
+		t.Error(err)
+	}
+	s.Restart()
+	for _, n := range []*node{a, b} {
+		n.until("there is a gap", func() bool { return n.gaps[p] > 0 })
+	}
+	a.publish(p, "after")
+	for _, n := range []*node{a, b} {
+		got := n.heard(p, "after")
+		got = got[slices.Index(got, "before"):]
+		for _, what := range got {
+			if what[0] == '+' || what[0] == '-' {
+				t.Errorf("told %v: nobody came or went", got)
+				break
+			}
+		}
+		if r := n.roster(p); r != "ada bob cy" {
+			t.Errorf("roster %q, want ada bob cy", r)
+		}
+	}
+	if info := a.info(p); info.Sockets != 3 || info.Users != 3 {
+		t.Errorf("counted %+v, want 3 sockets of 3 users", info)
+	}
+}
+
+// A node that nobody hears of loses what it has, once; when it is back it is there
+// again.
+func TestPartition(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	a, b := run(t, through(proxy, own)), run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"), user("1.2", "cy"))
+	b.enter(p, user("2.1", "bob"), user("2.2", "cy"))
+	proxy.Partition(true)
+	b.heard(p, "-ada")
+	if info := b.info(p); info.Sockets != 2 || info.Users != 2 {
+		t.Errorf("counted %+v while the node is away, want 2 sockets of 2 users", info)
+	}
+	b.publish(p, "meanwhile")
+	proxy.Partition(false)
+	b.heard(p, "+ada")
+	b.publish(p, "end")
+	got := b.heard(p, "end")
+	count := map[string]int{}
+	for _, what := range got {
+		count[what]++
+	}
+	if count["-ada"] != 1 || count["-cy"] != 0 || count["+ada"] != 1 {
+		t.Errorf("told %v: ada went once and came once", got)
+	}
+	got = a.heard(p, "end")
+	if slices.Contains(got, "gap") || !slices.Contains(got, "meanwhile") {
+		t.Errorf("the node that was away heard %v, want everything and no gap", got)
+	}
+	if r := a.roster(p); r != "ada bob cy" {
+		t.Errorf("its roster is %q", r)
+	}
+	if info := a.info(p); info.Sockets != 4 || info.Users != 3 {
+		t.Errorf("counted %+v, want 4 sockets of 3 users", info)
+	}
+}
