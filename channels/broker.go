@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"hark/authz"
 	"hark/presence"
 	"hark/protocol"
 )
@@ -149,10 +150,24 @@ type Questions interface {
 type Sink interface {
 	// Deliver hands over the next envelope of its place.
 	Deliver(e Envelope)
-	// Gap says that envelopes of p were lost and what its state is now.
+	// Gap says that envelopes of p were lost and what its state is now. For
+	// ControlChannel, before the first State(nil), it says where the app's commands
+	// stand when this node begins: nothing that was for this node was lost.
 	Gap(p Place, now Snapshot)
 	// State says whether the broker can be reached: nil, or why not.
 	State(err error)
+}
+
+// A GrantStore is a Broker that also keeps grants for sockets of other nodes: a
+// client's auth request may reach another node than its connection. An error means
+// that it could not be asked.
+type GrantStore interface {
+	// KeepGrant keeps g for a socket of an app, for authz.GrantTTL or until it is
+	// taken. The newer of two for one channel counts, by their Moment.
+	KeepGrant(ctx context.Context, app string, id protocol.SocketID, channel string, g authz.Grant) error
+	// TakeGrant returns the grant, how long it was kept, and whether there was one. It
+	// is not there any more.
+	TakeGrant(ctx context.Context, app string, id protocol.SocketID, channel string) (g authz.Grant, kept time.Duration, ok bool, err error)
 }
 
 // LocalBroker marks a Broker whose calls never wait for anything outside this

@@ -47,6 +47,7 @@ var (
 //	subscribeGranted
 //	├─ redeem, fit, enrol        at once
 //	└─ admit                     in the channel's lane
+//	   ├─ redeemElsewhere       what another node was asked for
 //	   ├─ ask                    the policies; again, until they can be asked
 //	   │  └─ settle              the channel is held from here on
 //	   └─ enter
@@ -112,7 +113,12 @@ func (sub *Subscription) fit(id authz.Identity, info jsontext.Value) error {
 // again.
 func (s *Socket) admit(sub *Subscription) error {
 	if sub.channel == nil {
-		if settled, err := s.ask(sub); !settled {
+		settled, done := s.redeemElsewhere(sub)
+		var err error
+		if !done {
+			settled, err = s.ask(sub)
+		}
+		if !settled {
 			return err
 		}
 		s.recheckOutdated(sub)
@@ -143,7 +149,7 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 		err = sub.fit(id, g.Info)
 	}
 	if err == nil {
-		return s.settle(sub, g.TTL, moment), nil
+		return s.settle(sub, s.hub.now(), g.TTL, moment), nil
 	}
 	if !isNo(err) {
 		if q.ctx.Err() != nil {
@@ -151,6 +157,13 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 		}
 		return false, err
 	}
+	s.refusePending(sub, id, err)
+	return false, nil
+}
+
+// refusePending refuses a pending subscription, unless it was given up.
+func (s *Socket) refusePending(sub *Subscription, id authz.Identity, why error) {
+	channel := sub.granted.channel
 	s.mu.Lock()
 	pending := s.pendingLocked(sub)
 	if pending {
@@ -158,9 +171,34 @@ func (s *Socket) ask(sub *Subscription) (settled bool, err error) {
 	}
 	s.mu.Unlock()
 	if pending {
-		s.deny(s.refuse(channel, id, err))
+		s.deny(s.refuse(channel, id, why))
 	}
-	return false, nil
+}
+
+// redeemElsewhere settles a pending subscription with what another node's auth endpoint
+// has granted. It is not done where there is no such grant.
+func (s *Socket) redeemElsewhere(sub *Subscription) (settled, done bool) {
+	if s.hub.grants == nil {
+		return false, false
+	}
+	channel := sub.granted.channel
+	s.fetch(channel)
+	k, ok := s.redeem(channel)
+	if !ok || k.Identity.Guest() && !s.Identity().Guest() {
+		return false, false
+	}
+	err := sub.fit(k.Identity, k.Info)
+	if s.taken(k.Identity.ID) {
+		err = errAnother
+	}
+	switch {
+	case err == nil:
+		return s.settle(sub, k.since, k.TTL, k.Moment), true
+	case isNo(err):
+		s.refusePending(sub, k.Identity, err)
+		return false, true
+	}
+	return false, false
 }
 
 // begin begins a question about a subscription and returns for whom it is asked, or
@@ -203,8 +241,8 @@ func (s *Socket) decide(ctx context.Context, channel string, id authz.Identity, 
 }
 
 // settle makes a pending subscription one of the socket's, unless it was given up,
-// or what allowed it taken back, meanwhile.
-func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) bool {
+// or what allowed it, at a Hub.now since, taken back meanwhile.
+func (s *Socket) settle(sub *Subscription, since int64, ttl time.Duration, moment uint64) bool {
 	g := sub.granted
 	g.moment = moment
 	s.hold(sub, g.channel)
@@ -213,7 +251,7 @@ func (s *Socket) settle(sub *Subscription, ttl time.Duration, moment uint64) boo
 	if pending {
 		delete(s.auth.Load().pending, g.channel)
 		s.subs.add(sub)
-		s.scheduleLocked(g, g.identity, s.hub.now(), ttl)
+		s.scheduleLocked(g, g.identity, since, ttl)
 	}
 	s.mu.Unlock()
 	switch {

@@ -45,9 +45,10 @@ var _ authz.Keeper = (*App)(nil)
 func (a *App) Moment() uint64 { return a.moment.Load() }
 
 // Keep keeps a grant until the socket redeems it, once, and for authz.GrantTTL at
-// most. The newer of two for one channel counts. It implements authz.Keeper. An app
-// without Policies redeems nothing: that is ErrNoPolicies.
-func (a *App) Keep(_ context.Context, id protocol.SocketID, channel string, g authz.Grant) error {
+// most. The newer of two for one channel counts. A socket that is not on this node may
+// be on another, where the broker can keep that (GrantStore). It implements
+// authz.Keeper. An app without Policies redeems nothing: that is ErrNoPolicies.
+func (a *App) Keep(ctx context.Context, id protocol.SocketID, channel string, g authz.Grant) error {
 	if a.config.Policies == nil {
 		return errKeepsNothing
 	}
@@ -55,23 +56,31 @@ func (a *App) Keep(_ context.Context, id protocol.SocketID, channel string, g au
 		return err
 	}
 	s := a.hub.sockets.find(id)
+	if s == nil && a.hub.grants != nil {
+		ctx, cancel := a.hub.brokerContext(ctx)
+		defer cancel()
+		return a.hub.grants.KeepGrant(ctx, a.ID(), id, channel, g)
+	}
 	if s == nil || s.app != a || s.ended.Load() {
 		return fmt.Errorf("%w: %s", errNoSocket, id)
 	}
+	return s.keep(channel, kept{g, a.hub.now()})
+}
+
+func (s *Socket) keep(channel string, k kept) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	auth := s.authLocked()
-	if old, ok := auth.grants[channel]; ok && old.Moment > g.Moment {
+	if old, ok := auth.grants[channel]; ok && old.Moment > k.Moment {
 		return nil
 	}
 	delete(auth.grants, channel)
-	if len(auth.grants) > min(a.config.Limits.Channels, maxGrants) { // one more, for the signin
+	if len(auth.grants) > min(s.app.config.Limits.Channels, maxGrants) { // one more, for the signin
 		return errTooManyGrants
 	}
 	if auth.grants == nil {
 		auth.grants = make(map[string]kept)
 	}
-	k := kept{g, a.hub.now()}
 	auth.grants[channel] = k
 	auth.armLocked(k.until())
 	return nil
@@ -98,6 +107,29 @@ func (s *Socket) redeem(channel string) (kept, bool) {
 		return kept{}, false
 	}
 	return k, true
+}
+
+// holds reports whether a grant for a channel is kept here.
+func (s *Socket) holds(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	auth := s.auth.Load()
+	if auth == nil {
+		return false
+	}
+	_, ok := auth.grants[channel]
+	return ok
+}
+
+// fetch gets the grant for a channel that another node was asked for, as if it had been
+// kept here. Where the broker cannot be asked there is none: the policies are asked.
+func (s *Socket) fetch(channel string) {
+	ctx, cancel := s.hub.brokerContext(context.Background())
+	defer cancel()
+	g, age, ok, err := s.hub.grants.TakeGrant(ctx, s.app.ID(), s.id, channel)
+	if err == nil && ok {
+		_ = s.keep(channel, kept{g, s.hub.now() - int64(age)}) // one too many is asked for again
+	}
 }
 
 // authLocked returns the socket's auth, which it makes if there is none.

@@ -19,7 +19,8 @@ type Hub struct {
 	config    Config
 	broker    Broker
 	questions Questions
-	local     bool // the broker never waits
+	grants    GrantStore // nil: grants are kept where they are asked for
+	local     bool       // the broker never waits
 	apps      map[string]*App
 	byKey     map[string]*App
 	channels  *registry
@@ -30,6 +31,7 @@ type Hub struct {
 
 	state  atomic.Int32
 	taken  atomic.Bool           // a connection has been taken: hooks are static
+	begun  atomic.Bool           // the broker could be reached once
 	outage atomic.Pointer[error] // why the broker cannot be reached; nil: it can
 	ending chan struct{}         // closed when the hub begins to end
 	tasks  tasks                 // readers, drains and lanes
@@ -69,6 +71,7 @@ func New(c Config) (*Hub, error) {
 	h.closings.hub, h.closings.wake = h, make(chan struct{}, 1)
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
 	h.questions = c.Broker.(Questions)
+	h.grants, _ = c.Broker.(GrantStore)
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {

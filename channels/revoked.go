@@ -56,6 +56,18 @@ func (r *revocations) note(cmd *command) {
 	r.any.Store(len(r.recent) > 0 || r.floor > 0)
 }
 
+// begin says where the app's commands stand when this node begins. What was decided
+// before, by other nodes, is decided again: this node does not know what has been
+// taken back since.
+func (a *App) begin(number uint64) {
+	r := &a.revocations
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.floor = max(r.floor, number)
+	r.any.Store(true)
+	a.moment.Store(max(a.moment.Load(), number))
+}
+
 func (r *revocations) pruneLocked(now time.Time) {
 	n := 0
 	for n < len(r.recent) && now.Sub(r.recent[n].taken) >= revokedFor {

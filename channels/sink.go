@@ -46,8 +46,12 @@ var nobody = &matcher{users: names{}}
 func (k *sink) Gap(p Place, now Snapshot) {
 	h := (*Hub)(k)
 	if p.Channel == ControlChannel {
-		if a := h.apps[p.App]; a != nil {
+		switch a := h.apps[p.App]; {
+		case a == nil:
+		case h.begun.Load():
 			h.control.lose(a, now.Position.Seq+1)
+		default:
+			a.begin(now.Position.Seq + 1)
 		}
 		return
 	}
@@ -59,6 +63,7 @@ func (k *sink) Gap(p Place, now Snapshot) {
 // State notes whether the broker can be reached.
 func (k *sink) State(err error) {
 	if err == nil {
+		k.begun.Store(true)
 		k.outage.Store(nil)
 	} else {
 		k.outage.Store(&err)

@@ -48,6 +48,27 @@ func (s *Socket) signin(m protocol.Message) error {
 	if err != nil {
 		return err
 	}
+	if s.hub.grants == nil || s.app.config.Policies == nil || s.session.Load() != nil || s.holds("") {
+		return s.signinAs(request, user, cut, s.do)
+	}
+	// Another node may have been asked: to look costs a round trip.
+	s.do(userPlace+user.ID, func(_ context.Context, wait bool) error {
+		if !wait {
+			return errWouldWait
+		}
+		s.fetch("")
+		err := s.signinAs(request, user, cut, s.impose)
+		if wrong, ok := errors.AsType[*protocol.Error](err); ok {
+			s.fail(wrong)
+		}
+		return nil
+	})
+	return nil
+}
+
+// signinAs is signin of a user that was signed for. do puts what has to wait into a
+// lane.
+func (s *Socket) signinAs(request protocol.Signin, user protocol.User, cut *protocol.Error, do func(string, task)) error {
 	told := []protocol.Frame{protocol.SigninSuccess(request.UserData).Frame()}
 	if cut != nil {
 		told = append(told, cut.Frame())
@@ -79,7 +100,7 @@ func (s *Socket) signin(m protocol.Message) error {
 		s.hub.tellAuthenticated(s, BySignin)
 	}
 	lane := userPlace + user.ID
-	s.do(lane, func(ctx context.Context, _ bool) error {
+	do(lane, func(ctx context.Context, _ bool) error {
 		if err := s.enter(ctx, session.self); err != nil || s.ended.Load() || s.revoking(session.self) {
 			return err
 		}
@@ -87,7 +108,7 @@ func (s *Socket) signin(m protocol.Message) error {
 		return nil
 	})
 	if len(session.watching) > 0 {
-		s.do(lane, func(ctx context.Context, _ bool) error { return s.watch(ctx, session.watching) })
+		do(lane, func(ctx context.Context, _ bool) error { return s.watch(ctx, session.watching) })
 	}
 	return nil
 }

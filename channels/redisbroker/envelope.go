@@ -176,6 +176,9 @@ func read(e *channels.Envelope, came *protocol.Member, kind, tag byte, value str
 	case "Mi":
 		came.UserInfo = []byte(value)
 	case "Mr":
+		if value == "" {
+			return errBody
+		}
 		e.Diff = presence.RemovedDiff(value)
 	case "Cc":
 		n, err := strconv.Atoi(value)

@@ -41,4 +41,5 @@ var (
 	controlScript      = newScript("control")
 	controlSinceScript = newScript("controlsince")
 	keepGrantScript    = newScript("keepgrant")
+	takeGrantScript    = newScript("takegrant")
 )
