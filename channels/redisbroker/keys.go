@@ -32,6 +32,7 @@ func (k keys) channel(p channels.Place) string { return k.of("c", p) } // pub/su
 func (k keys) leases() string           { return k.base + "leases" }    // sorted set: node -> ms until which it lives
 func (k keys) about() string            { return k.base + "about" }     // hash: who this Redis is
 func (k keys) dead() string             { return k.base + "dead" }      // sorted set: node -> ms until which it is being swept
+func (k keys) fenced() string           { return k.base + "fenced" }    // sorted set: node -> ms when its lease was ended; for a day
 func (k keys) notes() string            { return k.base + "notes" }     // stream: for webhooks
 func (k keys) holds(node string) string { return k.base + "h:" + node } // set: the places of a node
 func (k keys) occupied(app string) string {

@@ -182,8 +182,8 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 	}
 	// What Redis has forgotten it is told again, and nobody else hears of it: to them
 	// nothing has happened.
-	forgot := !first && (answer.instance != instance || answer.run != run)
-	fenced := answer.fenced
+	forgot := !first && (answer.status == "forgotten" || answer.status == "ok" && answer.run != run)
+	fenced := answer.status != "ok"
 	if fenced {
 		p.mu.Lock()
 		p.generation++
@@ -192,7 +192,9 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 		if answer, err = b.beatAs(ctx, p, name, answer.instance, true); err != nil {
 			return nil, err
 		}
-		b.config.Counters.Fenced()
+		if !forgot {
+			b.config.Counters.Fenced()
+		}
 		b.config.Logger.Warn("this node's lease in Redis had run out or was lost, it takes another one", "partition", p.keys.base)
 	}
 	p.mu.Lock()
@@ -210,7 +212,7 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 
 // A beatAnswer is what beat.lua says.
 type beatAnswer struct {
-	fenced        bool
+	status        string // ok, fenced or forgotten
 	instance, run string
 	now           int64
 	asked         time.Time
@@ -219,7 +221,7 @@ type beatAnswer struct {
 
 func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string, register bool) (a beatAnswer, err error) {
 	a.asked = time.Now()
-	reply, err := p.pipe.do(ctx, beatScript, []string{p.keys.leases(), p.keys.about(), p.keys.dead()},
+	reply, err := p.pipe.do(ctx, beatScript, []string{p.keys.leases(), p.keys.about(), p.keys.dead(), p.keys.fenced()},
 		name, b.config.Lease.Milliseconds(), randomName(), instance, flag(register))
 	if err != nil {
 		return a, err
@@ -228,14 +230,12 @@ func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string
 		return a, errReply
 	}
 	var ok [3]bool
-	var said string
-	said, ok[0] = reply[0].(string)
+	a.status, ok[0] = reply[0].(string)
 	a.instance, ok[1] = reply[1].(string)
 	a.run, ok[2] = reply[3].(string)
 	if a.now, err = number(reply[2]); err != nil || ok != [3]bool{true, true, true} {
 		return a, errReply
 	}
-	a.fenced = said == "fenced"
 	for _, list := range reply[4:] {
 		names, ok := list.([]any)
 		if !ok {
@@ -363,7 +363,7 @@ const (
 // sweep ends a node's lease, so that it cannot come back to what it had, and takes its
 // sockets off its places, some at a time. Whoever finds it half done goes on.
 func (b *Broker) sweep(ctx context.Context, p *partition, node string, own bool) error {
-	claimed, err := b.step(ctx, p, fenceScript, []string{p.keys.leases(), p.keys.about(), p.keys.dead()},
+	claimed, err := b.step(ctx, p, fenceScript, []string{p.keys.leases(), p.keys.fenced(), p.keys.dead()},
 		node, b.config.Lease.Milliseconds(), flag(own))
 	if err != nil || claimed[0] != int64(1) {
 		return err

@@ -1,6 +1,7 @@
 -- beat renews a node's lease in one partition, or says that it has none. KEYS[1] are
 -- the leases, KEYS[2] what is known of the partition, KEYS[3] the dead nodes whose
--- sockets are being taken off.
+-- sockets are being taken off, KEYS[4] those whose lease was ended, of late: a node
+-- that has no lease and is none of them was forgotten.
 local name, lease, candidate, known, register = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local id, lost = redis.call('HGET', KEYS[2], 'id'), false
 if not id then
@@ -19,8 +20,10 @@ if lost then redis.call('HSET', KEYS[2], 'settle', num(now + lease)) end
 local status = 'ok'
 if register or redis.call('ZSCORE', KEYS[1], name) then
   redis.call('ZADD', KEYS[1], now + lease, name)
-else
+elseif redis.call('ZSCORE', KEYS[4], name) then
   status = 'fenced'
+else
+  status = 'forgotten'
 end
 return {status, id, num(now), run,
   redis.call('ZRANGE', KEYS[1], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8),

@@ -5,6 +5,8 @@ local score = redis.call('ZSCORE', KEYS[1], name)
 if score then
   if not own and tonumber(score) >= now then return 0 end
   redis.call('ZREM', KEYS[1], name)
+  redis.call('ZADD', KEYS[2], now, name)
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', num(now - 86400000))
 else
   local claimed = redis.call('ZSCORE', KEYS[3], name)
   if not claimed or tonumber(claimed) >= now then return 0 end

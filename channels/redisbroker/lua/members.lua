@@ -22,13 +22,12 @@ end
 
 local function field(tag, s) return tag .. #s .. ':' .. s end
 
--- removed takes a user off one node: the last node's is told, unless silent.
-local function removed(user, app, channel, most, silent)
+-- removed takes a user off one node: that of the last is told.
+local function removed(user, app, channel, most)
   if redis.call('HINCRBY', KEYS[6], user, -1) > 0 then return end
   redis.call('HDEL', KEYS[6], user)
   redis.call('HDEL', KEYS[7], user)
   redis.call('ZREM', KEYS[8], user)
-  if silent then return end
   emit('1M' .. field('r', user), '')
   note(app, channel, 'member_removed', user, most)
 end

@@ -5,7 +5,7 @@ local app, channel, most = ARGV[6], ARGV[7], ARGV[8]
 if redis.call('ZSCORE', KEYS[4], name) then return {'alive'} end
 load('0')
 for _, user in ipairs(redis.call('SPOP', KEYS[9], limit)) do
-  removed(user, app, channel, most, false)
+  removed(user, app, channel, most)
 end
 local left = redis.call('SCARD', KEYS[9])
 if left == 0 then

@@ -19,7 +19,7 @@ P.counted = P.counted or counted
 local results, listed, repaired = {}, {}, false
 local function add(user, info, body)
   if redis.call('SADD', KEYS[9], user) == 0 then return end
-  repaired = true
+  repaired = silent
   if redis.call('HINCRBY', KEYS[6], user, 1) > 1 then return end
   redis.call('HSET', KEYS[7], user, info)
   redis.call('ZADD', KEYS[8], P.seq + 1 + (silent and redis.call('HLEN', KEYS[6]) / 1000000 or 0), user)
@@ -32,7 +32,7 @@ local i = 16
 while i <= #ARGV do
   if ARGV[i] == 'L' then
     if redis.call('SREM', KEYS[9], ARGV[i + 1]) == 1 then
-      removed(ARGV[i + 1], app, channel, most, silent)
+      removed(ARGV[i + 1], app, channel, most)
     end
     i = i + 2
   else -- 'E', most users, n, and of each its id, its info and what tells of it
@@ -59,14 +59,14 @@ end
 if whole then
   for _, user in ipairs(redis.call('SMEMBERS', KEYS[9])) do
     if not listed[user] then
-      repaired = true
       redis.call('SREM', KEYS[9], user)
-      removed(user, app, channel, most, silent)
+      removed(user, app, channel, most)
     end
   end
 end
 
-repaired = repaired or P.counted and count ~= had
+if had > 0 then silent = false end -- not forgotten, so what has changed is news
+repaired = repaired or silent and P.counted and count > 0
 if count > 0 then
   redis.call('HSET', KEYS[5], name, num(version) .. ':' .. num(count))
   redis.call('SADD', KEYS[10], app .. ' ' .. channel)
@@ -88,7 +88,7 @@ if P.total == 0 then
   rest(keep)
   redis.call('PEXPIRE', KEYS[5], keep)
 end
-if silent and repaired then
+if repaired then
   redis.call('SPUBLISH', KEYS[3], 'r')
 end
 return {'ok', num(P.before), num(P.beforems), table.concat(results), state()}
