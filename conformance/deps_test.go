@@ -135,11 +135,11 @@ var rows = []row{
 		of: "cmd/...",
 		may: []string{
 			"hark/cmd/hark/internal/...",
-			"hark/protocol", "hark/authz", "hark/authz/jwt", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws",
+			"hark/protocol", "hark/authz", "hark/authz/jwt", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws", "hark/channels/redisbroker",
 			"hark/httpapi", "hark/httpapi/callback", "hark/httpapi/demo", "hark/conformance", "hark/conformance/local",
 			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
-			"github.com/go-playground/validator/v10", "github.com/spf13/cobra", "go.yaml.in/yaml/v4",
+			"github.com/go-playground/validator/v10", "github.com/redis/go-redis/v9/logging", "github.com/spf13/cobra", "go.yaml.in/yaml/v4",
 		},
 		not: []string{"testing", "github.com/chromedp", "github.com/pusher"},
 		why: "it wires what the others built, and holds nothing that only tests use",

@@ -15,6 +15,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
+	"hark/authz"
 	"hark/channels"
 	"hark/channels/ws"
 	"hark/cmd/hark/internal/config"
@@ -23,6 +24,7 @@ import (
 
 type serveFlags struct {
 	options config.Options
+	redis   string
 	drain   time.Duration
 }
 
@@ -48,6 +50,7 @@ and _PORT; every other key of the file from HARK_ and its name.`,
 	flags.StringVarP(&f.options.File, "config", "c", "", "YAML `FILE` with the configuration (default from HARK_CONFIG)")
 	flags.StringVar(&f.options.Listen, "listen", "", "`HOST:PORT` for everything (default :6001, with --dev 127.0.0.1:6001)")
 	flags.StringVar(&f.options.Log, "log", "", "form of the log on standard error, `text|json` (default text)")
+	flags.StringVar(&f.redis, "redis", "", "`URL` of the Redis that several servers share, like redis://host:6379; one with a password belongs into HARK_REDIS_URL")
 	flags.DurationVar(&f.drain, "drain", 0, "time over which clients are disconnected at the end (default 5s, with --dev 0s)")
 	return cmd
 }
@@ -56,6 +59,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("drain") {
 		f.options.Drain = &f.drain
 	}
+	f.options.Redis = authz.Secret(f.redis)
 	c, err := config.Load(f.options)
 	switch {
 	case errors.Is(err, config.ErrNoApp):

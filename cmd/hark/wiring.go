@@ -3,7 +3,10 @@ package main
 import (
 	"log/slog"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"hark/channels"
+	"hark/channels/redisbroker"
 	"hark/cmd/hark/internal/config"
 	"hark/httpapi"
 )
@@ -20,7 +23,11 @@ func wire(c config.Config, log *slog.Logger) (w wiring, err error) {
 	if w.access, err = newAccesses(c.Apps, log); err != nil {
 		return wiring{}, err
 	}
-	if w.hub, err = channels.New(hubConfig(c, w.access.apps(), log)); err != nil {
+	h := hubConfig(c, w.access.apps(), log)
+	if h.Broker, err = broker(c, log); err != nil {
+		return wiring{}, err
+	}
+	if w.hub, err = channels.New(h); err != nil {
 		return wiring{}, err
 	}
 	w.access.register(w.hub)
@@ -28,6 +35,19 @@ func wire(c config.Config, log *slog.Logger) (w wiring, err error) {
 		return wiring{}, err
 	}
 	return w, nil
+}
+
+// broker returns the broker of servers that share a Redis; nil: of a single one.
+func broker(c config.Config, log *slog.Logger) (channels.Broker, error) {
+	if c.Redis == "" {
+		return nil, nil
+	}
+	where, err := redisbroker.ParseURL(string(c.Redis))
+	if err != nil {
+		return nil, err
+	}
+	logging.Disable() // the broker says itself what is wrong with Redis
+	return redisbroker.New(redisbroker.Config{Redis: where, Prefix: c.RedisPrefix, Logger: log})
 }
 
 // hubConfig is the part of c that the hub knows about.

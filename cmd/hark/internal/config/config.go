@@ -29,6 +29,11 @@ type Config struct {
 	// as a multiple of the time that one delivery to all subscribers takes: larger batches cost less, and come up to
 	// 20 ms later. 1 is no pacing; default 2.
 	Pacing float64 `yaml:"pacing" env:"PACING" validate:"min=1,max=100"`
+	// Redis is the URL of the Redis that several servers share, as redisbroker.ParseURL reads it; default none, for a
+	// single server.
+	Redis authz.Secret `yaml:"redis" env:"REDIS_URL"`
+	// RedisPrefix begins every key there; default hark.
+	RedisPrefix string `yaml:"redis_prefix" env:"REDIS_PREFIX" validate:"excludesall={}"`
 	// Apps are the apps served; at least one.
 	Apps []App `yaml:"apps" env:"-" validate:"dive"`
 
@@ -139,6 +144,7 @@ func Default() Config {
 		PongWait:        30 * time.Second,
 		Drain:           5 * time.Second,
 		Pacing:          2,
+		RedisPrefix:     "hark",
 	}
 }
 

@@ -69,6 +69,8 @@ func TestLoadFile(t *testing.T) {
 		PongWait:        10 * time.Second,
 		Drain:           0,
 		Pacing:          1.5,
+		Redis:           "rediss://u:p@redis:6380",
+		RedisPrefix:     "shop",
 		Apps: []config.App{
 			{
 				ID:      "1001",
@@ -126,7 +128,7 @@ func TestProblems(t *testing.T) {
 		{"unknown key, longer", app + "listen_addr: :1\n", "", []string{`hark.yaml:4:1: unknown key "listen_addr" (did you mean "listen"?)`}},
 		{
 			"unknown key, far", app + "webhooks: []\n", "",
-			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, pacing, apps)`},
+			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, pacing, redis, redis_prefix, apps)`},
 		},
 		{
 			"unknown key, inside", "apps: [{id: 1, keys: [{key: k, secret: s}], limits: {max_connections: 1}}]\n", "",

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"hark/authz"
 )
 
 // Options are what the command line says. A zero field says nothing.
@@ -14,6 +16,7 @@ type Options struct {
 	File   string // "": HARK_CONFIG, or no file
 	Listen string
 	Log    string
+	Redis  authz.Secret
 	Drain  *time.Duration
 
 	Getenv   func(name string) string          // nil: os.Getenv
@@ -85,6 +88,9 @@ func (l *loader) readFlags() {
 	}
 	if l.options.Log != "" {
 		l.config.Log, l.at["log"] = l.options.Log, "--log"
+	}
+	if l.options.Redis != "" {
+		l.config.Redis, l.at["redis"] = l.options.Redis, "--redis"
 	}
 	if l.options.Drain != nil {
 		l.config.Drain, l.at["drain"] = *l.options.Drain, "--drain"
