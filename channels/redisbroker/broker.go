@@ -194,6 +194,7 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 	args := []any{
 		p.deadline(ctx), strconv.FormatUint(mathrand.Uint64(), 10), b.config.History.Milliseconds(), b.config.HistoryBytes,
 		b.keep(), body, id, 0, e.Cache.Milliseconds(), "", "",
+		3 * lostTries * b.config.Timeout.Milliseconds(),
 	}
 	if e.Cache > 0 {
 		args[8] = max(e.Cache.Milliseconds(), 1)

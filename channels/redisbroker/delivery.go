@@ -225,10 +225,7 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	if afresh {
 		epoch = 0
 	}
-	call, cancel := b.within(ctx)
-	defer cancel()
-	name := p.partition.nameNow()
-	reply, err := p.partition.pipe.do(call, catchUpScript, p.partition.keys.all(p.at, name), decimal(epoch), decimal(last.seq), last.ms, fillEntries)
+	reply, err := d.ask(ctx, epoch, last)
 	if err != nil {
 		b.look()
 		return true, err
@@ -292,6 +289,22 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	}
 	d.phase = open
 	return false, nil
+}
+
+// ask asks what came after a position.
+func (d *delivery) ask(ctx context.Context, epoch uint64, last message) ([]any, error) {
+	p := d.place
+	b := p.broker
+	select {
+	case b.syncs <- struct{}{}:
+		defer func() { <-b.syncs }()
+	case <-ctx.Done():
+		return nil, errEnded
+	}
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	return p.partition.pipe.do(ctx, catchUpScript, p.partition.keys.all(p.at, p.partition.nameNow()),
+		decimal(epoch), decimal(last.seq), last.ms, fillEntries)
 }
 
 // again has Redis told everything about the place once more, silently.

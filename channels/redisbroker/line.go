@@ -89,6 +89,9 @@ func (l *line) run(ctx context.Context) {
 		l.connect(ctx)
 		if ctx.Err() == nil {
 			l.broker.look()
+			if cluster, ok := l.broker.client.(*redis.ClusterClient); ok {
+				cluster.ReloadState(ctx)
+			}
 			pause(ctx, lineRetry)
 		}
 	}
@@ -117,6 +120,8 @@ func (l *line) connect(ctx context.Context) {
 		case *redis.Subscription:
 			if m.Kind == "ssubscribe" {
 				l.confirm(m.Channel)
+			} else if m.Channel == l.anchor { // nobody has asked for that: the slot has moved
+				stop()
 			}
 		}
 		last.Store(time.Now().UnixNano()) // however long that took

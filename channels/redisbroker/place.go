@@ -73,7 +73,8 @@ type op struct {
 }
 
 const (
-	// syncsAtOnce bounds the places that tell Redis who is there at the same time.
+	// syncsAtOnce bounds the places that tell Redis who is there, or catch up, at the
+	// same time.
 	syncsAtOnce = 256
 	// syncOps bounds what one sync may hold.
 	syncOps = 256

@@ -7,7 +7,7 @@ if deadline > 0 and now > deadline then return {'late'} end
 local done = redis.call('GET', KEYS[5])
 if done then return {'ok', done} end
 if again then
-  for _, e in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 2000)) do
+  for _, e in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 200)) do
     if e[2][6] == id then return {'ok', (string.match(e[1], '^%d+'))} end
   end
 end

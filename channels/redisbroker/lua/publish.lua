@@ -4,12 +4,17 @@ if deadline > 0 and now > deadline then return {'late'} end
 local done = redis.call('GET', KEYS[4])
 if done then return {'ok', done} end
 load(ARGV[2])
-if ARGV[8] == '1' then -- again: is it there already?
-  for _, e in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 2000)) do
-    if e[2][4] == id then
-      return {'ok', P.epoch .. ' ' .. string.match(e[1], '%d+$')}
+if ARGV[8] == '1' then -- again: is it there already? No call is under way for longer than ARGV[12] ms
+  local to, oldest = '+', now - tonumber(ARGV[12])
+  repeat
+    local page = redis.call('XREVRANGE', KEYS[2], to, '-', 'COUNT', 50)
+    for _, e in ipairs(page) do
+      if e[2][4] == id then
+        return {'ok', P.epoch .. ' ' .. string.match(e[1], '%d+$')}
+      end
+      to = '(' .. e[1]
     end
-  end
+  until #page < 50 or tonumber(string.match(to, '%d+')) < oldest
 end
 if P.new and ttl == 0 then return {'none'} end
 if ttl > 0 then
