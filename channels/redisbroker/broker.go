@@ -56,11 +56,12 @@ type partition struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	name       string    // this node's, for the lease that it has now; "": it has none
-	instance   string    // of the Redis that it has it in
-	run        string    // the process
-	clock      int64     // of Redis, in ms
-	clockAt    time.Time // when it was that
+	name       string        // this node's, for the lease that it has now; "": it has none
+	instance   string        // of the Redis that it has it in
+	run        string        // the process
+	clock      int64         // of Redis, in ms
+	clockAt    time.Time     // when it was at least that
+	clockTook  time.Duration // how long the answer took
 	generation int
 }
 

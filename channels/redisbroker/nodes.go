@@ -198,8 +198,8 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 		b.config.Logger.Warn("this node's lease in Redis had run out or was lost, it takes another one", "partition", p.keys.base)
 	}
 	p.mu.Lock()
+	p.readLocked(answer)
 	p.name, p.instance, p.run = name, answer.instance, answer.run
-	p.clock, p.clockAt = answer.now, answer.asked
 	p.mu.Unlock()
 	if fenced || forgot {
 		b.resync(p, forgot)
@@ -210,12 +210,28 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 	return answer.dead, nil
 }
 
+// clockLasts is how long a reading of Redis's clock is kept that was answered sooner
+// than those after it.
+const clockLasts = time.Minute
+
+// readLocked takes a reading of Redis's clock. It was that late when the answer came,
+// or later: so no call is taken for one that is still in time. An answer that took
+// long says less than an older one.
+func (p *partition) readLocked(a beatAnswer) {
+	took := a.answered.Sub(a.asked)
+	if p.run == a.run && took > p.clockTook+10*time.Millisecond && time.Since(p.clockAt) < clockLasts {
+		return
+	}
+	p.clock, p.clockAt, p.clockTook = a.now, a.answered, took
+}
+
 // A beatAnswer is what beat.lua says.
 type beatAnswer struct {
 	status        string // ok, fenced or forgotten
 	instance, run string
 	now           int64
 	asked         time.Time
+	answered      time.Time
 	dead          []string
 }
 
@@ -226,6 +242,7 @@ func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string
 	if err != nil {
 		return a, err
 	}
+	a.answered = time.Now()
 	if len(reply) != 6 {
 		return a, errReply
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"hark/channels"
 	"hark/channels/redisbroker/redistest"
@@ -208,5 +209,35 @@ func TestPartition(t *testing.T) {
 	}
 	if info := a.info(p); info.Sockets != 4 || info.Users != 3 {
 		t.Errorf("counted %+v, want 4 sockets of 3 users", info)
+	}
+}
+
+// What reaches Redis after its publisher was told that it was not accepted does
+// nothing there.
+func TestPausedRedis(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	config := through(redistest.NewProxy(t, s.Addr()), own)
+	config.Timeout = 300 * time.Millisecond
+	a := run(t, config)
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	a.publish(p, "before")
+	a.heard(p, "before")
+	s.Pause()
+	for i := range 5 {
+		began := time.Now()
+		if _, err := a.Publish(t.Context(), channels.Envelope{Place: p, Name: fmt.Sprint("late ", i)}); !errors.Is(err, channels.ErrUnavailable) {
+			t.Errorf("Publish: %v, want ErrUnavailable", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("Publish took %v", took)
+		}
+	}
+	a.until("it is down", func() bool { return !a.up })
+	s.Resume()
+	a.publish(p, "end")
+	if got := a.heard(p, "end"); !slices.Equal(got, []string{"+ada", "before", "end"}) {
+		t.Errorf("heard %v", got)
 	}
 }

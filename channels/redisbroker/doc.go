@@ -1,0 +1,121 @@
+// Package redisbroker is the Broker of many nodes: what happens on a place has one
+// order for all of them, which a Redis keeps. That is a single Redis, one behind
+// Sentinels, or a Redis Cluster.
+//
+// # The way of an event
+//
+//	Broker.Publish      encode, once                          broker.go, envelope.go
+//	pipe                with what else waits, one round trip  pipe.go
+//	publish.lua         the next position, the stream, the cached event, SPUBLISH: one step
+//	line                the connection that subscribes        line.go
+//	delivery            is it the next? else read the stream  delivery.go
+//	Sink.Deliver        on every node that holds the place, the publisher's too
+//
+// Enter and Leave wait in their place's queue. One call at a time tells Redis what has
+// become of all that waited (place.go, sync.go): how many sockets this node has there,
+// and which users came or went. sync.lua counts, announces who came first and who went
+// last, notes it for webhooks, and returns the state: one step, too. The first of a node
+// on a place waits until the place is subscribed to, so that nothing is missed between
+// the state and what follows it.
+//
+// # Keys
+//
+// Places are spread over partitions. A partition is a hash tag, {p0}, {p1}, …, so that
+// all keys of a place are in one slot; in a Redis Cluster it is also a connection. Keys
+// begin with Config.Prefix and the tag; APP is an app's id, with %, : and space escaped.
+//
+//	p:APP:CHANNEL      hash         e epoch, s sequence, m ms of the last entry, b bytes and
+//	                                o oldest of the stream, t sockets, k whether that is told,
+//	                                cn cd cu the cached event and its end
+//	s:APP:CHANNEL      stream       what happened; ids are ms-sequence
+//	c:APP:CHANNEL      pub/sub      what happens (sharded)
+//	n:APP:CHANNEL      hash         node -> version of its last telling : its sockets
+//	u:APP:CHANNEL      hash         user -> on how many nodes
+//	m:APP:CHANNEL      hash         user -> user_info
+//	r:APP:CHANNEL      sorted set   users, in the order in which they came
+//	o:NODE:APP:CHANNEL set          a node's users there
+//	h:NODE             set          a node's places
+//	occ:APP            sorted set   the channels with a socket, by name
+//	leases             sorted set   node -> until when it lives
+//	dead, fenced       sorted set   nodes that are being swept, and whose lease was ended
+//	about              hash         who this Redis is, and until when it is being told anew
+//	notes              stream       for webhooks: app channel event user epoch seq
+//	d:ID               string       where a publish was put whose answer was lost; 60 s
+//	g:APP:SOCKET:CHANNEL string     a grant for a socket of another node; 60 s
+//
+// The tag {c} has the commands to all nodes: s their stream, c their pub/sub channel,
+// apps each app's last number, about the last of all. Their numbers are Redis's clock
+// in microseconds, so that they increase whatever is lost.
+//
+// A place that nobody is on is kept for Config.History, so that positions go on if
+// somebody comes back, or until its cached event ends. Streams are trimmed by that age
+// and by Config.HistoryBytes, not by count.
+//
+// Notes are channel_occupied, channel_vacated, member_added and member_removed, in the
+// order of the partition, each in the step that made it so.
+//
+// # What holds
+//
+//   - What Publish has accepted is delivered on each node that holds the place, in
+//     order, without holes and once; or the place's subscribers are told of a gap, and
+//     Counters counts it.
+//   - A call whose answer was lost is made again, and has an effect once: a publish by
+//     its id, a telling of who is there because it says what is and not what to do. A
+//     call that reaches Redis after its time, because Redis or the network stood
+//     still, does nothing. go-redis repeats nothing by itself.
+//   - A user is announced at 0→1 and 1→0 over all nodes. Members and counts are those of
+//     all nodes, or an error.
+//   - No queue is without a bound: calls (Config.Queue), what waits while a place is
+//     put in order (what is more is read from the stream), tellings and catchings-up at
+//     a time. Sink.Deliver is called on the goroutine that receives: when that is slow
+//     Redis buffers, up to its client-output-buffer-limit, and then the connection is
+//     made anew and caught up.
+//   - A node is sent what happens on the places that it holds, and the commands.
+//
+// # When something fails
+//
+// A connection breaks, or is silent: it is made anew, and each place on it caught up
+// from its stream. A stream that does not reach back far enough is a gap.
+//
+// Redis is away: Publish and Enter are ErrUnavailable, at once when that is known and
+// within Config.Timeout before. Leave is applied here and told later. Nothing is
+// delivered once this node's lease has run out by its own clock, until the commands
+// that it has missed are read.
+//
+// A node dies: when its lease has run out by Redis's clock a node that has seen Redis
+// up for one whole lease ends it for good (fence.lua), then takes its sockets off its
+// places in small steps that any node can continue (sweep.lua). Each lease has a name of
+// its own: what a node says under one that was ended is refused. A node that was
+// paused, or cut off, finds that out, takes a new lease and tells all that it has: its
+// users went, and come again. A node that stops gives up its leases itself.
+//
+// Redis restarts, or a replica takes over: nodes see that it is another process and
+// tell it all that they have. What it still knew is not told to anybody again. What it
+// had lost it takes without announcing it, since to the clients nobody has come or
+// gone; and because it may have lost more than one node can tell, questions are
+// ErrUnavailable for one lease, after which those places are handed over anew
+// (Sink.Gap). With its data there is no gap. It keeps them with appendonly; with
+// appendfsync everysec, which is the usual, it may lose the last seconds.
+//
+// In a Redis Cluster a slot may move, and its master may change. As long as one master
+// is away with no replica in its place, all of it counts as away.
+//
+// # What Redis must be
+//
+// Version 7.0 or newer: an older one ends Run with an error. appendonly yes, or a
+// restart loses what was accepted (subscribers are told); maxmemory-policy noeviction,
+// or it may throw away who is present. Where they are not so, or cannot be read, that is
+// logged at the start. Partitions is the same on all nodes of a prefix; another number
+// ends Run with an error.
+//
+// An ACL user needs: +@read +@write +@scripting +@pubsub +@connection +info +time
+// +config|get, ~PREFIX:* and &PREFIX:*; in a Redis Cluster +cluster|slots and
+// +cluster|shards, too. Grants stand in Redis as they are, with roles and attributes:
+// who may read that Redis may read them.
+//
+// # Locks
+//
+// In the order in which they are taken: Broker.mu, place.mu, line.mu; delivery.turn,
+// then what the Sink takes. delivery.turn and control.turn are held while the Sink is
+// called: that makes the order of the broker the order of delivery.
+package redisbroker
