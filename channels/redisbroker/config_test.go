@@ -101,3 +101,25 @@ func (s silent) State(err error) {
 	default:
 	}
 }
+
+// The permissions that the package's documentation names are enough.
+func TestPermissions(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	args := "ACL SETUSER hark on >secret ~" + own + ":* &" + own + ":* +@read +@write +@scripting +@pubsub +@connection +info +time +config|get"
+	if _, err := s.Do(strings.Fields(args)...); err != nil {
+		t.Fatal(err)
+	}
+	c := redisbroker.Config{Prefix: own, Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}, Username: "hark", Password: "secret"}}
+	a, b := run(t, c), run(t, c)
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	a.publish(p, "e")
+	b.heard(p, "e")
+	if info := b.info(p); info.Users != 2 {
+		t.Errorf("counted %+v, want 2 users", info)
+	}
+	a.stop()
+	b.heard(p, "-ada")
+}

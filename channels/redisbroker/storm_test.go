@@ -27,7 +27,8 @@ var (
 // and Redis fail. When it is over everybody knows who is there.
 type storm struct {
 	t       *testing.T
-	server  *redistest.Server
+	servers []*redistest.Server
+	losing  bool // a Redis that ends has lost what it had
 	proxies []*redistest.Proxy
 	nodes   []*node
 	places  []channels.Place
@@ -39,16 +40,26 @@ type storm struct {
 	next     int
 }
 
-func newStorm(t *testing.T, nodes int) *storm {
+// keeps are the options of a Redis that loses nothing.
+var keeps = redistest.Options{AppendOnly: true, Args: []string{"--appendfsync", "always"}}
+
+func newStorm(t *testing.T, nodes int, servers ...*redistest.Server) *storm {
 	s := &storm{
-		t: t, server: redistest.Start(t, redistest.Options{AppendOnly: true, Args: []string{"--appendfsync", "always"}}),
+		t: t, servers: servers,
 		accepted: map[channels.Place][]string{}, refused: map[string]bool{},
 		places: []channels.Place{place("presence-a"), place("presence-b"), place("presence-c")},
 	}
 	own := prefix()
 	for i := range nodes {
-		proxy := redistest.NewProxy(t, s.server.Addr())
-		n := run(t, through(proxy, own))
+		proxy := redistest.NewProxy(t, servers[0].Addr())
+		config := through(proxy, own)
+		if len(servers) > 1 {
+			config.Redis = redis.UniversalOptions{IsClusterMode: true, Dialer: proxy.Dial}
+			for _, server := range servers {
+				config.Redis.Addrs = append(config.Redis.Addrs, server.Addr())
+			}
+		}
+		n := run(t, config)
 		s.proxies, s.nodes = append(s.proxies, proxy), append(s.nodes, n)
 		s.here = append(s.here, map[channels.Place]map[protocol.SocketID]string{})
 		for _, p := range s.places {
@@ -70,6 +81,9 @@ func newStorm(t *testing.T, nodes int) *storm {
 	}
 	return s
 }
+
+// calm is how long nothing new goes wrong after each trouble.
+const calm = 400 * time.Millisecond
 
 // step has one user of a node do something.
 func (s *storm) step(i int, r *rand.Rand) {
@@ -123,6 +137,7 @@ func (s *storm) step(i int, r *rand.Rand) {
 // trouble makes something fail for a while.
 func (s *storm) trouble(r *rand.Rand) string {
 	proxy := s.proxies[r.IntN(len(s.proxies))]
+	server := s.servers[r.IntN(len(s.servers))]
 	while := time.Duration(r.IntN(1500)) * time.Millisecond
 	last := func() { <-time.After(while) }
 	switch r.IntN(7) {
@@ -143,14 +158,17 @@ func (s *storm) trouble(r *rand.Rand) string {
 		proxy.Heal()
 		return fmt.Sprint("stall of ", while)
 	case 4:
-		s.server.Pause()
+		server.Pause()
 		last()
-		s.server.Resume()
+		server.Resume()
 		return fmt.Sprint("pause of ", while)
 	case 5:
-		s.server.Kill()
+		server.Kill()
 		last()
-		s.server.Restart()
+		if s.losing {
+			server.Wipe()
+		}
+		server.Restart()
 		return fmt.Sprint("Redis away for ", while)
 	default:
 		proxy.BlackHole(redistest.FromRedis)
@@ -182,6 +200,7 @@ func (s *storm) round(seed uint64) []string {
 	r := rand.New(rand.NewPCG(seed, 1000))
 	for range 3 {
 		troubles = append(troubles, s.trouble(r))
+		<-time.After(calm)
 	}
 	close(stop)
 	wg.Wait()
@@ -288,7 +307,14 @@ func (s *storm) events() {
 
 // notes checks that each user came and went in turn.
 func (s *storm) notes() (n int) {
-	c := redis.NewClient(&redis.Options{Addr: s.server.Addr(), Protocol: 2})
+	for _, server := range s.servers {
+		n += s.notesOf(server)
+	}
+	return n
+}
+
+func (s *storm) notesOf(server *redistest.Server) (n int) {
+	c := redis.NewClient(&redis.Options{Addr: server.Addr(), Protocol: 2})
 	defer c.Close()
 	keys, err := c.Keys(s.t.Context(), "*:notes").Result()
 	if err != nil {
@@ -318,28 +344,55 @@ func (s *storm) notes() (n int) {
 }
 
 func TestStorm(t *testing.T) {
+	s := newStorm(t, 3, redistest.Start(t, keeps))
+	s.run()
+	s.events()
+	t.Logf("%d comings and goings were noted", s.notes())
+}
+
+// With a Redis that forgets everything events may be missing, and subscribers know.
+// Who is there is right again.
+func TestStormWithoutData(t *testing.T) {
+	s := newStorm(t, 3, redistest.Start(t, redistest.Options{}))
+	s.losing = true
+	s.run()
+}
+
+func TestStormOnCluster(t *testing.T) {
+	c := redistest.StartCluster(t, keeps, redistest.Thirds...)
+	s := newStorm(t, 3, c.Masters...)
+	s.run()
+	s.events()
+	t.Logf("%d comings and goings were noted", s.notes())
+}
+
+// run has rounds of trouble, and says what it counted.
+func (s *storm) run() {
+	s.t.Helper()
 	seed := *stormSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("-storm.seed %d", seed)
-	s := newStorm(t, 3)
+	s.t.Logf("-storm.seed %d", seed)
 	for i := range *stormRounds {
 		troubles := s.round(seed + uint64(i))
+		s.t.Logf("round %d: %v", i, troubles)
 		s.atRest()
-		t.Logf("round %d: %v", i, troubles)
 	}
-	s.events()
-	notes := s.notes()
 	total, gaps := 0, 0
 	for _, p := range s.places {
 		total += len(s.accepted[p])
 		for _, n := range s.nodes {
+			n.mu.Lock()
 			gaps += n.gaps[p]
+			n.mu.Unlock()
 		}
 	}
-	t.Logf("%d events accepted, %d refused, %d comings and goings, %d gaps", total, len(s.refused), notes, gaps)
+	if total == 0 {
+		s.t.Error("no event was accepted: the storm shows nothing")
+	}
+	s.t.Logf("%d events accepted, %d refused, %d gaps", total, len(s.refused), gaps)
 	for i, n := range s.nodes {
-		t.Logf("node %d: %s", i, &n.counts)
+		s.t.Logf("node %d: %s", i, &n.counts)
 	}
 }
