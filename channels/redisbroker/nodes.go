@@ -16,6 +16,8 @@ const (
 	probeEvery = 200 * time.Millisecond
 	// lookEvery bounds how often beats come that something has asked for.
 	lookEvery = 50 * time.Millisecond
+	// expiryMargin is how long after the end of another node's lease it is looked for.
+	expiryMargin = 10 * time.Millisecond
 )
 
 // A lease is until when this node may hand over what it hears. One that was paused for
@@ -75,9 +77,9 @@ func (b *Broker) beats(ctx context.Context) error {
 	checked := false
 	for ctx.Err() == nil {
 		began := time.Now()
-		found, err := b.beat(ctx)
+		found, next, err := b.beat(ctx)
 		if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
-			found, err = b.beat(ctx)
+			found, next, err = b.beat(ctx)
 		}
 		if err == nil && !checked {
 			if err = b.check(ctx); errors.Is(err, errUnfit) {
@@ -91,7 +93,7 @@ func (b *Broker) beats(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		rest := b.config.Beat
+		rest := min(b.config.Beat, next)
 		if err != nil {
 			b.up.Store(false)
 			if last == nil {
@@ -143,32 +145,34 @@ type finding struct {
 	node      string
 }
 
-// beat renews the lease in all partitions.
-func (b *Broker) beat(ctx context.Context) ([]finding, error) {
+// beat renews the lease in all partitions. It returns the nodes that are dead, and in
+// what time another may be.
+func (b *Broker) beat(ctx context.Context) (found []finding, next time.Duration, err error) {
 	ctx, cancel := b.within(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	dead := make([][]string, len(b.partitions))
+	answers := make([]beatAnswer, len(b.partitions))
 	errs := make([]error, len(b.partitions))
 	for i, p := range b.partitions {
-		wg.Go(func() { dead[i], errs[i] = b.beatIn(ctx, p) })
+		wg.Go(func() { answers[i], errs[i] = b.beatIn(ctx, p) })
 	}
 	wg.Wait()
-	var found []finding
+	next = b.config.Lease
 	for i, p := range b.partitions {
 		if errs[i] != nil {
-			return nil, errs[i]
+			return nil, next, errs[i]
 		}
-		for _, node := range dead[i] {
+		next = min(next, answers[i].next)
+		for _, node := range answers[i].dead {
 			found = append(found, finding{p, node})
 		}
 	}
-	return found, nil
+	return found, next, nil
 }
 
 // beatIn renews the lease in one partition, takes a new one if there is none, and
-// returns the nodes whose lease has run out.
-func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err error) {
+// returns what the last answer was.
+func (b *Broker) beatIn(ctx context.Context, p *partition) (beatAnswer, error) {
 	p.mu.Lock()
 	name, instance, run := p.name, p.instance, p.run
 	p.mu.Unlock()
@@ -178,7 +182,7 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 	}
 	answer, err := b.beatAs(ctx, p, name, instance, first)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	// What Redis has forgotten it is told again, and nobody else hears of it: to them
 	// nothing has happened.
@@ -190,7 +194,7 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 		name = b.name + "." + strconv.Itoa(p.generation)
 		p.mu.Unlock()
 		if answer, err = b.beatAs(ctx, p, name, answer.instance, true); err != nil {
-			return nil, err
+			return answer, err
 		}
 		if !forgot {
 			b.config.Counters.Fenced()
@@ -207,7 +211,7 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (dead []string, err e
 	if forgot && !fenced {
 		b.tasks.start(func(ctx context.Context) { b.dropOthers(ctx, p, name) })
 	}
-	return answer.dead, nil
+	return answer, nil
 }
 
 // clockLasts is how long a reading of Redis's clock is kept that was answered sooner
@@ -232,6 +236,7 @@ type beatAnswer struct {
 	now           int64
 	asked         time.Time
 	answered      time.Time
+	next          time.Duration // until a lease runs out
 	dead          []string
 }
 
@@ -243,7 +248,7 @@ func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string
 		return a, err
 	}
 	a.answered = time.Now()
-	if len(reply) != 6 {
+	if len(reply) != 7 {
 		return a, errReply
 	}
 	var ok [3]bool
@@ -253,7 +258,12 @@ func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string
 	if a.now, err = number(reply[2]); err != nil || ok != [3]bool{true, true, true} {
 		return a, errReply
 	}
-	for _, list := range reply[4:] {
+	left, err := number(reply[4])
+	if err != nil {
+		return a, err
+	}
+	a.next = time.Duration(left)*time.Millisecond + expiryMargin
+	for _, list := range reply[5:] {
 		names, ok := list.([]any)
 		if !ok {
 			return a, errReply

@@ -25,6 +25,9 @@ elseif redis.call('ZSCORE', KEYS[4], name) then
 else
   status = 'forgotten'
 end
-return {status, id, num(now), run,
+-- The next lease that runs out, so that it is seen in time.
+local next, left = redis.call('ZRANGE', KEYS[1], '(' .. num(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'), lease
+if next[2] then left = tonumber(next[2]) - now end
+return {status, id, num(now), run, num(left),
   redis.call('ZRANGE', KEYS[1], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8),
   redis.call('ZRANGE', KEYS[3], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8)}
