@@ -72,6 +72,17 @@ func (l *line) broken() {
 	}
 }
 
+// refused expects a new connection to fail, at once or soon.
+func refused(t *testing.T, p *redistest.Proxy) {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		return // the reset came before the call returned
+	}
+	defer conn.Close()
+	(&line{t, conn, bufio.NewReader(conn)}).broken()
+}
+
 // until polls until the answer to a command is want.
 func until(t *testing.T, s *redistest.Server, want string, args ...string) {
 	t.Helper()
@@ -245,7 +256,7 @@ func TestProxyRefuse(t *testing.T) {
 	_, p, old := open(t)
 	p.Refuse()
 	old.broken()
-	dial(t, p).broken()
+	refused(t, p)
 	p.Partition(true) // which replaces it
 	l := dial(t, p)
 	l.say("PING")
@@ -288,7 +299,7 @@ func TestProxyOutlivesServer(t *testing.T) {
 	s, p, l := open(t)
 	s.Kill()
 	l.broken()
-	dial(t, p).broken()
+	refused(t, p)
 	s.Restart()
 	l = dial(t, p)
 	l.say("PING")
@@ -319,7 +330,7 @@ func TestProxyIsBounded(t *testing.T) {
 	for range 511 { // and the one that is open
 		dial(t, p)
 	}
-	dial(t, p).broken()
+	refused(t, p)
 	p.Heal()
 	l := dial(t, p)
 	l.say("PING")
