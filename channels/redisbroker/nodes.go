@@ -114,6 +114,8 @@ func (b *Broker) beats(ctx context.Context) error {
 				b.config.Logger.Info("Redis can be reached")
 				b.sink.State(nil)
 				b.startAll()
+			} else if time.Since(began) > b.config.Beat {
+				b.since = time.Now() // Redis stood still: leases have run out of which the beats are on their way
 			}
 			if time.Since(b.since) >= b.config.Lease {
 				for _, f := range found {
