@@ -191,7 +191,7 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 		return at, unavailable(err)
 	}
 	p := b.partitionOf(e.Place)
-	ks := []string{p.keys.place(e.Place), p.keys.stream(e.Place), p.keys.channel(e.Place), p.keys.publish(id)}
+	ks := []string{p.keys.place(e.Place), p.keys.stream(e.Place), p.keys.channel(e.Place), p.keys.publish(id), p.keys.about()}
 	args := []any{
 		p.deadline(ctx), strconv.FormatUint(mathrand.Uint64(), 10), b.config.History.Milliseconds(), b.config.HistoryBytes,
 		b.keep(), body, id, 0, e.Cache.Milliseconds(), "", "",
@@ -206,8 +206,12 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 		return channels.Position{}, unavailable(fmt.Errorf("publish to %s: %w", e.Place.Channel, err))
 	}
 	said, rest := status(reply)
-	if said == "none" {
+	switch said {
+	case "none":
 		return channels.Position{}, nil
+	case "settling":
+		b.look()
+		return channels.Position{}, unavailable(errSettling)
 	}
 	if said != "ok" || len(rest) != 1 {
 		return channels.Position{}, unavailable(errReply)

@@ -10,6 +10,7 @@ if not id then
 elseif known ~= '' and known ~= id then
   lost = true
 end
+if lost then redis.call('HSET', KEYS[2], 'fresh', num(now + lease)) end -- it had everything, and has nothing
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
 local ran = redis.call('HGET', KEYS[2], 'run')
 if run ~= ran then -- another process: it may have lost the last second, or all

@@ -1,4 +1,5 @@
--- publish: KEYS[4] is the memory of a publish whose answer was lost.
+-- publish: KEYS[4] is the memory of a publish whose answer was lost, KEYS[5] what is
+-- known of the partition.
 local deadline, keep, id, ttl = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[7], tonumber(ARGV[9])
 if deadline > 0 and now > deadline then return {'late'} end
 local done = redis.call('GET', KEYS[4])
@@ -16,7 +17,11 @@ if ARGV[8] == '1' then -- again: is it there already? No call is under way for l
     end
   until #page < 50 or tonumber(string.match(to, '%d+')) < oldest
 end
-if P.new and ttl == 0 then return {'none'} end
+if P.new then -- nobody is there, or the nodes have not said yet what Redis has forgotten
+  local about = redis.call('HMGET', KEYS[5], 'id', 'fresh')
+  if not about[1] or tonumber(about[2] or 0) > now then return {'settling'} end
+  if ttl == 0 then return {'none'} end
+end
 if ttl > 0 then
   redis.call('HSET', KEYS[1], 'cn', ARGV[10], 'cd', ARGV[11], 'cu', num(now + ttl))
 end
