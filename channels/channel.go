@@ -274,8 +274,12 @@ func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counter
 }
 
 // changeLocked tells the subscribers that a member came or went. That is small
-// and is never dropped: a roster that is wrong once is wrong for ever.
+// and is never dropped: a roster that is wrong once is wrong for ever. What they know
+// they are not told again: the broker may have lost what it had told.
 func (c *Channel) changeLocked(d presence.Diff) {
+	if !c.newsLocked(d) {
+		return
+	}
 	if strings.HasPrefix(c.place.Channel, userPlace) {
 		c.userChangedLocked(d)
 		return
@@ -286,6 +290,15 @@ func (c *Channel) changeLocked(d presence.Diff) {
 	if c.hooks != nil && c.joined > 0 {
 		c.tellChangeLocked(d)
 	}
+}
+
+// newsLocked reports whether d says something else than the roster.
+func (c *Channel) newsLocked(d presence.Diff) bool {
+	if m, ok := d.Added(); ok {
+		return !c.roster.Has(m.UserID)
+	}
+	id, _ := d.Removed()
+	return c.roster.Has(id)
 }
 
 // admitLocked inserts the subscriptions whose position has been reached.
