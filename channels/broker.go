@@ -100,6 +100,9 @@ type Snapshot struct {
 	Members  []protocol.Member // in order of joining; empty off presence channels
 	Sockets  int
 	Cached   Cached
+	// Unsettled says, in a Gap, that who is there is not known yet: Members and
+	// Sockets do not count, and another Gap follows.
+	Unsettled bool
 }
 
 // A Broker gives what happens on a place one order, for all nodes. Methods may

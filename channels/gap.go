@@ -17,6 +17,22 @@ func (c *Channel) gap(now Snapshot) {
 	if !c.opened {
 		return
 	}
+	c.position = now.Position
+	if !now.Unsettled {
+		c.correctLocked(now)
+	}
+	c.gapLocked()
+	for i := range c.waiting {
+		if w := &c.waiting[i]; w.at.Epoch != now.Position.Epoch {
+			w.at = now.Position // that of another epoch is never reached
+		}
+	}
+	c.admitLocked()
+}
+
+// correctLocked tells the subscribers of the members who came or went, and of the
+// number of sockets.
+func (c *Channel) correctLocked(now Snapshot) {
 	present := make(map[string]protocol.Member, len(now.Members))
 	for _, m := range now.Members {
 		present[m.UserID] = m
@@ -36,12 +52,9 @@ func (c *Channel) gap(now Snapshot) {
 			c.changeLocked(presence.AddedDiff(m))
 		}
 	}
-	c.position = now.Position
 	if c.counted {
 		c.countLocked(now.Sockets)
 	}
-	c.gapLocked()
-	c.admitLocked()
 }
 
 // gapLocked tells the subscribers, once until something gets through again,

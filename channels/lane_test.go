@@ -13,6 +13,7 @@ import (
 
 	"hark/channels"
 	"hark/channels/hubtest"
+	"hark/presence"
 	"hark/protocol"
 )
 
@@ -466,6 +467,14 @@ func TestGap(t *testing.T) {
 		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 10, Seq: 2}, Name: "e", Data: "1"})
 		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 10, Seq: 2}, Name: "again", Data: "1"})
 		c.Expect(event("e", "presence-x", "1"))
+		broker.sink.Gap(place, channels.Snapshot{Position: channels.Position{Epoch: 11, Seq: 7}, Unsettled: true})
+		c.Expect(`{"event":"hark:gap","channel":"presence-x","data":"{}"}`)
+		for i, known := range []presence.Diff{presence.AddedDiff(members("ada")[0]), presence.RemovedDiff("bob")} {
+			at := channels.Position{Epoch: 11, Seq: uint64(8 + i)}
+			broker.sink.Deliver(channels.Envelope{Kind: channels.KindChange, Place: place, Position: at, Diff: known})
+		}
+		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 11, Seq: 10}, Name: "e", Data: "2"})
+		c.Expect(event("e", "presence-x", "2"))
 		if err := h.Ready(); err != nil {
 			t.Error(err)
 		}

@@ -273,11 +273,14 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 			return true, err
 		}
 		d.last, d.afresh = at, false
+		missing := at.epoch != last.epoch || at.seq != last.seq
 		if settle > 0 {
 			// Other nodes have not told Redis yet what it lost: those who are on them
 			// would seem to have gone. What comes is handed over; the state follows.
 			b.repairs.add(p, time.Duration(settle)*time.Millisecond)
-		} else {
+			snapshot.Unsettled = true
+		}
+		if missing || settle <= 0 {
 			b.config.Counters.Gap()
 			b.sink.Gap(p.at, snapshot)
 		}

@@ -32,6 +32,8 @@ type node struct {
 	wrong   []string
 	up      bool
 	changed chan struct{}
+
+	unsettled map[channels.Place]bool // the last gap left open who is there
 }
 
 // short has everything happen ten times as fast.
@@ -49,7 +51,7 @@ func run(t *testing.T, c redisbroker.Config) *node {
 	t.Helper()
 	n := &node{
 		t: t, told: map[channels.Place][]string{}, rosters: map[channels.Place]map[string]bool{},
-		last: map[channels.Place]channels.Position{}, gaps: map[channels.Place]int{}, changed: make(chan struct{}),
+		last: map[channels.Place]channels.Position{}, gaps: map[channels.Place]int{}, unsettled: map[channels.Place]bool{}, changed: make(chan struct{}),
 	}
 	c.Counters = &n.counts
 	n.Broker = open(t, c)
@@ -116,11 +118,14 @@ func (n *node) Gap(p channels.Place, now channels.Snapshot) {
 	n.change(func() {
 		n.gaps[p]++
 		n.last[p] = now.Position
+		n.told[p] = append(n.told[p], "gap")
+		if n.unsettled[p] = now.Unsettled; now.Unsettled {
+			return
+		}
 		n.rosters[p] = map[string]bool{}
 		for _, m := range now.Members {
 			n.rosters[p][m.UserID] = true
 		}
-		n.told[p] = append(n.told[p], "gap")
 	})
 }
 

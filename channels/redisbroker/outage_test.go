@@ -152,7 +152,7 @@ func TestRestartWithout(t *testing.T) {
 	}
 	s.Restart()
 	for _, n := range []*node{a, b} {
-		n.until("there is a gap", func() bool { return n.gaps[p] > 0 })
+		n.until("there is a gap, and a state", func() bool { return n.gaps[p] > 0 && !n.unsettled[p] })
 	}
 	a.publish(p, "after")
 	for _, n := range []*node{a, b} {
