@@ -18,6 +18,9 @@ const (
 	fillEntries = 200
 	// fillRetry is how long a place rests that could not be caught up.
 	fillRetry = 100 * time.Millisecond
+	// untoldRetry is when the state of a place is taken again that was taken before
+	// Redis had been told who is there from this node.
+	untoldRetry = 200 * time.Millisecond
 )
 
 // A delivery hands what happens on a place to the sink, in order and without holes:
@@ -213,6 +216,13 @@ func (p *place) isGone() bool {
 	return p.gone
 }
 
+// isUntold reports whether Redis is still to be told everything about the place.
+func (p *place) isUntold() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.want != p.have
+}
+
 // fill reads some of what is missing, and reports whether there is more to do.
 func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	p := d.place
@@ -225,6 +235,7 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	if afresh {
 		epoch = 0
 	}
+	untold := p.isUntold()
 	reply, err := d.ask(ctx, epoch, last)
 	if err != nil {
 		b.look()
@@ -273,10 +284,13 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 			return true, err
 		}
 		d.last, d.afresh = at, false
+		if untold {
+			settle = max(settle, untoldRetry.Milliseconds())
+		}
 		missing := at.epoch != last.epoch || at.seq != last.seq
 		if settle > 0 {
-			// Other nodes have not told Redis yet what it lost: those who are on them
-			// would seem to have gone. What comes is handed over; the state follows.
+			// Nodes, this one perhaps, have not told Redis yet what it lost: those who
+			// are on them would seem to have gone. What comes is handed over; the state follows.
 			b.repairs.add(p, time.Duration(settle)*time.Millisecond)
 			snapshot.Unsettled = true
 		}
