@@ -45,8 +45,8 @@
 //	a subscription         whom it was granted to, or signed for      Socket.claimed (identity.go)
 //
 // An app signs for its channels itself, or it has Policies and leaves it to Hark who
-// may be where. Then its auth endpoint keeps what it grants (App.Keep), and the
-// subscribe redeems that; without it the policies are asked in the channel's lane
+// may be where. Then its auth endpoint keeps what it grants (App.Keep), on whichever
+// node it was asked (GrantStore), and the subscribe redeems that; without it the policies are asked in the channel's lane
 // (delegate.go). What was granted for a time, and identities, end by themselves
 // (expiry.go): the sweeper looks at each socket when its first thing is due. What is
 // taken back goes the way of an entry too (revoke.go), so that the client is told of

@@ -92,10 +92,12 @@
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it
 // had lost it takes without announcing it, since to the clients nobody has come or
-// gone; and because it may have lost more than one node can tell, questions are
-// ErrUnavailable for one lease, after which those places are handed over anew
-// (Sink.Gap). With its data there is no gap. It keeps them with appendonly; with
-// appendfsync everysec, which is the usual, it may lose the last seconds.
+// gone. Subscribers are told of the gap at once, where it is; and because Redis may
+// have lost more than one node can tell, for one lease questions are ErrUnavailable,
+// and after it the state of those places is handed over once more (Sink.Gap). A Redis
+// that has lost everything refuses events for places that it does not know, for as
+// long. With its data there is no gap. It keeps them with appendonly; with appendfsync
+// everysec, which is the usual, a crash may lose the last seconds.
 //
 // In a Redis Cluster a slot may move, and its master may change. As long as one master
 // is away with no replica in its place, all of it counts as away.

@@ -31,7 +31,7 @@ type place struct {
 	channel   string        // its pub/sub channel
 	ready     chan struct{} // closed when that is subscribed to
 
-	mu sync.Mutex // before Broker.mu's read lock is taken by nobody; after its write lock
+	mu sync.Mutex // after Broker.mu
 	// Guarded by mu.
 	sockets map[protocol.SocketID]string // to the user's id
 	users   map[string]*user
@@ -274,8 +274,7 @@ func (p *place) stop(err error) bool {
 	return true
 }
 
-// forgetLocked forgets the place if nothing of it is left. The caller holds p.mu and
-// Broker.mu.
+// emptyLocked reports whether nothing of the place is left.
 func (p *place) emptyLocked() bool {
 	return len(p.sockets) == 0 && len(p.queue) == 0 && !p.dirty && p.want == p.have
 }

@@ -12,7 +12,7 @@ import (
 	"hark/protocol"
 )
 
-// A sync is one telling of Redis who is on a place.
+// A syncing is one call that tells Redis who is on a place.
 type syncing struct {
 	ops     []*op
 	items   []any
