@@ -7,7 +7,7 @@
 //
 //	transport            reads a message            Socket.Receive
 //	Socket.handle        what is it?                receive.go
-//	Socket.clientEvent   may it be sent?            receive.go
+//	Socket.clientEvent   may it be sent?            clientevent.go
 //	Hub.publish          is there room?             hub.go
 //	Broker.Publish       which place in the order?  memory.go
 //	sink.Deliver         who here holds the place?  sink.go

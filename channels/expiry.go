@@ -8,17 +8,6 @@ import (
 	"hark/protocol"
 )
 
-const (
-	// recheckGrace is how long a subscription stays whose policies cannot be asked
-	// again, and recheckAgain how far the attempts are apart.
-	recheckGrace = time.Minute
-	recheckAgain = 5 * time.Second
-	// recheckLane begins the names of the lanes in which policies are asked again, so
-	// that what the client does on the channel does not wait for them. No channel has
-	// such a name.
-	recheckLane = "recheck "
-)
-
 // checkDue looks at what ends of a socket by itself: its identity, grants that it
 // has not redeemed, subscriptions that were granted for a time. It is called by the
 // sweeper of the socket's part.
@@ -141,71 +130,4 @@ func (s *Socket) becomeGuestLocked() (subs []*Subscription, signedIn *session) {
 		subs = append(subs, sub)
 	}
 	return subs, signedIn
-}
-
-// recheck makes the policies be asked again about a subscription: it ends if they do
-// not allow it any more, or cannot be asked for recheckGrace. In apps without
-// Policies it does nothing. What it returns is closed when they have been asked,
-// unless the hub ends before that; nil: they were not to be asked, or it is waited
-// for already.
-func (s *Socket) recheck(sub *Subscription) <-chan struct{} {
-	if s.app.config.Policies == nil || sub.granted == nil {
-		return nil
-	}
-	s.mu.Lock()
-	waits := sub.granted.queued
-	sub.granted.queued = true
-	s.mu.Unlock()
-	if waits {
-		return nil
-	}
-	asked := make(chan struct{})
-	s.impose(recheckLane+sub.name(), func(_ context.Context, wait bool) error {
-		if !wait {
-			return errWouldWait
-		}
-		defer close(asked)
-		s.recheckNow(sub)
-		return nil
-	})
-	return asked
-}
-
-// recheckNow is recheck's task.
-func (s *Socket) recheckNow(sub *Subscription) {
-	g := sub.granted
-	q, id := s.begin(sub)
-	if q == nil {
-		return
-	}
-	defer s.answered(sub, q)
-	var grant authz.Grant
-	err := error(authz.ErrUnauthenticated)
-	if !id.Expired(time.Now()) {
-		grant, err = s.decide(q.ctx, g.channel, id, authz.Recheck)
-	}
-	if q.ctx.Err() != nil {
-		return // it has ended meanwhile
-	}
-	now := s.hub.now()
-	s.mu.Lock()
-	patience := false
-	switch {
-	case err == nil:
-		s.scheduleLocked(g, id, now, grant.TTL)
-	case !isNo(err):
-		if g.failing == 0 {
-			g.failing = now
-		}
-		patience = now-g.failing < int64(recheckGrace)
-		if patience {
-			g.due = now + int64(recheckAgain)
-			s.authLocked().armLocked(g.due)
-		}
-	}
-	s.mu.Unlock()
-	if err != nil && !patience {
-		s.tellRefused(g.channel, id, err)
-		s.revoke(sub, End{By: Revoked, Reason: "not allowed any more"}, "")
-	}
 }

@@ -4,12 +4,25 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
+
+	"hark/authz"
 )
 
-// rechecksAtOnce is about how many subscriptions of an app are asked about at the
-// same time, because of a Recheck. Its policies ask somebody, maybe, and cannot be
-// asked about everybody at once.
-const rechecksAtOnce = 64
+const (
+	// rechecksAtOnce is about how many subscriptions of an app are asked about at the
+	// same time, because of a Recheck. Its policies ask somebody, maybe, and cannot be
+	// asked about everybody at once.
+	rechecksAtOnce = 64
+	// recheckGrace is how long a subscription stays whose policies cannot be asked
+	// again, and recheckAgain how far the attempts are apart.
+	recheckGrace = time.Minute
+	recheckAgain = 5 * time.Second
+	// recheckLane begins the names of the lanes in which policies are asked again, so
+	// that what the client does on the channel does not wait for them. No channel has
+	// such a name.
+	recheckLane = "recheck "
+)
 
 // Recheck has the app's policies asked again (authz.Recheck) about the subscriptions
 // that Revoke would end, and revokes those that they do not allow any more. Where they
@@ -94,4 +107,71 @@ func (r *rechecks) next(h *Hub) *Subscription {
 	r.waiting = r.waiting[1:]
 	sub.granted.listed = false
 	return sub
+}
+
+// recheck makes the policies be asked again about a subscription: it ends if they do
+// not allow it any more, or cannot be asked for recheckGrace. In apps without
+// Policies it does nothing. What it returns is closed when they have been asked,
+// unless the hub ends before that; nil: they were not to be asked, or it is waited
+// for already.
+func (s *Socket) recheck(sub *Subscription) <-chan struct{} {
+	if s.app.config.Policies == nil || sub.granted == nil {
+		return nil
+	}
+	s.mu.Lock()
+	waits := sub.granted.queued
+	sub.granted.queued = true
+	s.mu.Unlock()
+	if waits {
+		return nil
+	}
+	asked := make(chan struct{})
+	s.impose(recheckLane+sub.name(), func(_ context.Context, wait bool) error {
+		if !wait {
+			return errWouldWait
+		}
+		defer close(asked)
+		s.recheckNow(sub)
+		return nil
+	})
+	return asked
+}
+
+// recheckNow is recheck's task.
+func (s *Socket) recheckNow(sub *Subscription) {
+	g := sub.granted
+	q, id := s.begin(sub)
+	if q == nil {
+		return
+	}
+	defer s.answered(sub, q)
+	var grant authz.Grant
+	err := error(authz.ErrUnauthenticated)
+	if !id.Expired(time.Now()) {
+		grant, err = s.decide(q.ctx, g.channel, id, authz.Recheck)
+	}
+	if q.ctx.Err() != nil {
+		return // it has ended meanwhile
+	}
+	now := s.hub.now()
+	s.mu.Lock()
+	patience := false
+	switch {
+	case err == nil:
+		s.scheduleLocked(g, id, now, grant.TTL)
+	case !isNo(err):
+		if g.failing == 0 {
+			g.failing = now
+		}
+		patience = now-g.failing < int64(recheckGrace)
+		if patience {
+			g.due = now + int64(recheckAgain)
+			s.authLocked().armLocked(g.due)
+		}
+	}
+	s.mu.Unlock()
+	if err != nil && !patience {
+		s.tellRefused(g.channel, id, err)
+		s.revoke(sub, End{By: Revoked, Reason: "not allowed any more"}, "")
+	}
 }
