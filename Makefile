@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint stress scenarios fuzz peers bench microbench pgo build docker
+.PHONY: test setup check lint stress scenarios chaos fuzz peers bench microbench pgo build docker
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
@@ -33,6 +33,12 @@ stress:
 # What applications do with Hark, played with real clients: a table, and what storms cost. A minute and a half.
 scenarios: setup
 	@cd conformance/scenarios && $(GO) test -pgo=off -count=1 -timeout 10m -table -soon 1s -long
+
+# What make test plays once, many times and for longer: nodes that die and stop, networks that fail, and a Redis that
+# pauses and restarts, with and without its data. Each play says what it counted; the leases that last a second need a
+# machine that does little else.
+chaos: setup
+	HARK_CHAOS=long $(GO) test -pgo=off -v -timeout 2h ./conformance/chaos
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)

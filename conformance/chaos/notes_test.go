@@ -1,0 +1,113 @@
+package chaos
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A note is one of those that Redis keeps for webhooks.
+type note struct {
+	channel, event, user string
+}
+
+// partitions is over how many streams the notes are spread.
+const partitions = 32
+
+// notes returns all notes; those of one channel in order.
+func (w *world) notes() []note {
+	w.t.Helper()
+	masters := []interface {
+		Do(args ...string) (string, error)
+	}{w.redis}
+	if w.cluster != nil {
+		masters = masters[:0]
+		for _, m := range w.cluster.Masters {
+			masters = append(masters, m)
+		}
+	}
+	var all []note
+	for i := range partitions {
+		answered := false
+		for _, m := range masters {
+			answer, err := m.Do("XRANGE", fmt.Sprintf("hark:{p%d}:notes", i), "-", "+")
+			if err == nil {
+				answered = true
+				all = append(all, parseNotes(w.t, answer)...)
+			}
+		}
+		if !answered {
+			w.t.Fatalf("the notes of partition %d cannot be read", i)
+		}
+	}
+	return all
+}
+
+// parseNotes reads the lines of a stream's entries: an id, and the fields and values of a note.
+func parseNotes(t interface{ Fatalf(string, ...any) }, answer string) []note {
+	var all []note
+	var n note
+	lines := strings.Split(answer, "\n")
+	for i := 0; i+1 < len(lines); {
+		switch lines[i] {
+		case "channel":
+			n.channel = lines[i+1]
+		case "event":
+			n.event = lines[i+1]
+		case "user":
+			n.user = lines[i+1]
+		case "seq": // the last
+			all = append(all, n)
+		case "app", "epoch":
+		default: // the id of the next
+			if !strings.Contains(lines[i], "-") {
+				t.Fatalf("a note has %q", lines[i])
+			}
+			n = note{}
+			i++
+			continue
+		}
+		i += 2
+	}
+	return all
+}
+
+// noted fails the test unless each coming and going was noted once: they take turns, and what was noted last is so.
+func (w *world) noted(p *play) {
+	w.t.Helper()
+	there := make(map[[2]string]bool)
+	all := w.notes()
+	wrong := 0
+	blame := func(format string, args ...any) {
+		if wrong++; wrong <= blames {
+			w.t.Errorf(format, args...)
+		}
+	}
+	for _, n := range all {
+		who := [2]string{n.channel, n.user}
+		comes := n.event == "member_added" || n.event == "channel_occupied"
+		if there[who] == comes {
+			blame("seed %d: the notes of %s have %s %s twice in a row", p.seed, n.channel, n.event, n.user)
+		}
+		there[who] = comes
+	}
+	want := make(map[[2]string]bool)
+	for _, channel := range places {
+		want[[2]string{channel, ""}] = true
+		if isPresence(channel) {
+			for _, u := range users(p.present()) {
+				want[[2]string{channel, u}] = true
+			}
+		}
+	}
+	for who, here := range there {
+		if here != want[who] {
+			blame("seed %d: by the notes %q is on %s: %v, want %v", p.seed, who[1], who[0], here, want[who])
+		}
+	}
+	for who := range want {
+		if !there[who] {
+			blame("seed %d: the notes do not have that %q came to %s", p.seed, who[1], who[0])
+		}
+	}
+	w.t.Logf("seed %d: %d notes", p.seed, len(all))
+}

@@ -1,0 +1,73 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+)
+
+// Redis stands still for longer than the lease: nobody has died of it, and nothing that was accepted is lost.
+func TestRedisPaused(t *testing.T) {
+	plays(t, 3, func(t *testing.T, seed uint64) {
+		w := newWorld(t)
+		p := w.stage(seed)
+		p.traffic(200)
+		w.redis.Pause()
+		if long() {
+			lasting(10 * time.Second)
+		} else {
+			lasting(2 * lease)
+		}
+		w.redis.Resume()
+		p.traffic(200)
+		w.lossless(p)
+	})
+}
+
+// Redis stands still for hardly longer than the lease, several times: no call fails, and yet all leases run out at once.
+func TestRedisStumbles(t *testing.T) {
+	plays(t, 5, func(t *testing.T, seed uint64) {
+		w := newWorld(t)
+		p := w.stage(seed)
+		for range 3 {
+			p.traffic(50)
+			w.redis.Pause()
+			lasting(lease + time.Duration(p.rnd.Int64N(int64(lease*9/10))))
+			w.redis.Resume()
+		}
+		p.traffic(50)
+		w.lossless(p)
+	})
+}
+
+// Redis restarts with its data, once as an operator does it and once as a crash.
+func TestRedisRestart(t *testing.T) {
+	plays(t, 3, func(t *testing.T, seed uint64) {
+		w := newWorld(t)
+		p := w.stage(seed)
+		for _, end := range []func(){w.redis.Stop, w.redis.Kill} {
+			p.traffic(much(200))
+			end()
+			lasting(time.Duration(p.rnd.Int64N(int64(2 * lease))))
+			w.redis.Restart()
+		}
+		p.traffic(much(200))
+		w.lossless(p)
+	})
+}
+
+// Redis restarts with nothing. What was on its way may be lost, if the channel is told; nobody comes or goes by that.
+func TestRedisForgets(t *testing.T) {
+	plays(t, 3, func(t *testing.T, seed uint64) {
+		w := newWorld(t)
+		p := w.stage(seed)
+		for range 2 {
+			p.traffic(200)
+			w.redis.Kill()
+			w.redis.Wipe()
+			lasting(time.Duration(p.rnd.Int64N(int64(2 * lease))))
+			w.redis.Restart()
+		}
+		p.traffic(200)
+		p.calm()
+	})
+}
