@@ -13,7 +13,7 @@ import (
 )
 
 func TestAdminForth(t *testing.T) {
-	scenario(t, "AF-1", topics, embedded{policies: propertyCost}, standalone{app: propertyCostRules})
+	scenario(t, "AF-1", topics, embedded{policies: propertyCost}, standalone{app: propertyCostRules, x2: true})
 	scenario(t, "AF-2", topicAuth, embedded{policies: topicPolicies}, standalone{
 		app: propertyCostRules + `
       - {channel: "private-panics.{id}", callback: true}

@@ -80,18 +80,19 @@ func startCallbacks(t *testing.T, w *world, answers map[string]answerer) *callba
 	return cb
 }
 
-// ServeHTTP answers one question. It trusts only what the app's secret has signed.
+// ServeHTTP answers one question. It trusts only what the secret of an app has signed.
 func (cb *callbacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	mac := hmac.New(sha256.New, []byte("s1"))
+	app := strings.TrimPrefix(r.Header.Get("X-Pusher-Key"), "k")
+	mac := hmac.New(sha256.New, []byte("s"+app))
 	mac.Write(body)
-	if err != nil || r.Header.Get("X-Pusher-Key") != "k1" || r.Header.Get("X-Pusher-Signature") != hex.EncodeToString(mac.Sum(nil)) {
+	if err != nil || r.Header.Get("X-Pusher-Signature") != hex.EncodeToString(mac.Sum(nil)) {
 		cb.t.Errorf("a callback is not signed by the app: %v %v\n%s", err, r.Header, body)
 		http.Error(w, "not signed", http.StatusUnauthorized)
 		return
 	}
 	q := question{header: r.Header}
-	if err := json.Unmarshal(body, &q); err != nil || q.Kind != r.Header.Get("Hark-Callback") || q.App != "1" || q.ID == "" {
+	if err := json.Unmarshal(body, &q); err != nil || q.Kind != r.Header.Get("Hark-Callback") || q.App != app || q.ID == "" {
 		cb.t.Errorf("a callback cannot be read: %v\n%s", err, body)
 		http.Error(w, "not read", http.StatusBadRequest)
 		return

@@ -61,7 +61,11 @@ func (w *world) client(id string) *client {
 // connect makes a client connect.
 func (w *world) connect(v visitor) *client {
 	w.t.Helper()
-	return w.connectTo(w.host, v)
+	host := w.host
+	if w.other != "" {
+		w.host, w.other = w.other, w.host
+	}
+	return w.connectTo(host, v)
 }
 
 // connectTo makes a client connect to what stands in front of the server.
@@ -77,7 +81,7 @@ func (w *world) connectTo(address string, v visitor) *client {
 	if w.first == 0 {
 		w.first = c.number
 	}
-	r := request{Do: "connect", Key: "k1", Host: host, Path: v.Path}
+	r := request{Do: "connect", Key: fmt.Sprint("k", w.n), Host: host, Path: v.Path}
 	r.Port, _ = strconv.Atoi(port)
 	at := authorization{Cookie: v.Cookie, Headers: map[string]string{}}
 	if v.Authorization != "" {

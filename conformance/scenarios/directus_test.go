@@ -41,7 +41,7 @@ func TestDirectus(t *testing.T) {
 		app:      itemRules,
 		answers:  map[string]answerer{"client_event": filteredEvent},
 	})
-	scenario(t, "LK-5", selected, embedded{}, standalone{})
+	scenario(t, "LK-5", selected, embedded{}, standalone{x2: true})
 	scenario(t, "LK-7", limits, embedded{
 		config:   func(c *channels.AppConfig) { c.Limits.Connections = 3 },
 		policies: items,

@@ -14,12 +14,12 @@ import (
 )
 
 func TestFlarum(t *testing.T) {
-	scenario(t, "FL-2", ownChannel, embedded{policies: forum, hooks: noteIdentities}, standalone{app: forumRules})
+	scenario(t, "FL-2", ownChannel, embedded{policies: forum, hooks: noteIdentities}, standalone{app: forumRules, x2: true})
 	scenario(t, "FL-3", publicForGuests, embedded{
 		policies: forum,
 		config:   func(c *channels.AppConfig) { c.AuthorizeWithin = time.Second },
 	}, standalone{app: "    authorize_within: 1s" + forumRules})
-	scenario(t, "FL-8", online, embedded{policies: forum}, standalone{app: forumRules})
+	scenario(t, "FL-8", online, embedded{policies: forum}, standalone{app: forumRules, x2: true})
 	var panics atomic.Bool
 	scenario(t, "FL-9", func(t *testing.T, w *world) { stackedPolicies(t, w, &panics) }, embedded{policies: stacked(&panics)})
 	scenario(t, "FL-10", extensionChannels, embedded{policies: readers})

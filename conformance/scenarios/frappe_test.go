@@ -18,8 +18,8 @@ func TestFrappe(t *testing.T) {
 	scenario(t, "FR-2", targets, embedded{}, standalone{})
 	scenario(t, "FR-3", userChannels, embedded{policies: userPolicies}, standalone{app: `
     policies:
-      - {channel: "private-user.{id}", owner: id}`})
-	scenario(t, "FR-4", withoutSubscribing, embedded{})
+      - {channel: "private-user.{id}", owner: id}`, x2: true})
+	scenario(t, "FR-4", withoutSubscribing, embedded{}, standalone{x2: true})
 	scenario(t, "FR-5", documentPermission, standalone{
 		app: `
     policies:
@@ -30,7 +30,11 @@ func TestFrappe(t *testing.T) {
 	})
 	scenario(t, "FR-6", viewers, embedded{policies: documents}, standalone{app: `
     policies:
-      - {channel: "presence-doc.{type}.{name...}", signed_in: true}`})
+      - {channel: "presence-doc.{type}.{name...}", signed_in: true}`, x2: true})
+	scenario(t, "FR-10", twoApps, standalone{apps: 2, x2: true, app: `
+    policies:
+      - {channel: "private-user.{id}", owner: id}
+      - {channel: "presence-{x}", signed_in: true}`})
 	scenario(t, "FR-11", credentials, standalone{
 		app: `
     policies:
@@ -84,20 +88,16 @@ func userChannels(t *testing.T, w *world) {
 // An event for those with an attribute needs no channel, and a public channel is for all who are on it.
 func withoutSubscribing(t *testing.T, w *world) {
 	carol, bob, guest := w.client("11"), w.client("9"), w.client("")
-	send := func(to channels.Selector, name string) {
-		t.Helper()
-		if err := w.app.Broadcast(t.Context(), to, channels.Event{Name: name, Data: "1"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send(channels.Attr("user_type", "system"), "msgprint")
-	send(channels.Everyone(), "all")
+	w.broadcast(`{"attrs":{"user_type":"system"}}`, "msgprint", "1")
+	w.broadcast(`{"everyone":true}`, "all", "1")
 	carol.sees("pusher", "msgprint 1", "all 1")
 	bob.sees("pusher", "all 1")
 	guest.sees("pusher", "all 1")
-	err := w.app.Broadcast(t.Context(), channels.Selector{}, channels.Event{Name: "x", Data: "1"})
-	if !errors.Is(err, channels.ErrNoTarget) {
-		t.Errorf("for nobody in particular: %v, want ErrNoTarget", err)
+	if w.app != nil {
+		err := w.app.Broadcast(t.Context(), channels.Selector{}, channels.Event{Name: "x", Data: "1"})
+		if !errors.Is(err, channels.ErrNoTarget) {
+			t.Errorf("for nobody in particular: %v, want ErrNoTarget", err)
+		}
 	}
 	all := []*client{carol, bob, guest}
 	for _, c := range all {
@@ -227,5 +227,72 @@ func viewers(t *testing.T, w *world) {
 	w.nothingMore(doc, bob)
 	if n := bob.members(doc); n != 1 {
 		t.Errorf("then there are %d members, want 1", n)
+	}
+}
+
+// Two apps of the same names share servers and nothing else.
+func twoApps(t *testing.T, w *world) {
+	const own, doc = "private-user.7", "presence-doc"
+	second := w.second()
+	alice, bob := w.client("7"), w.client("9")
+	hers, his := second.client("7"), second.client("9")
+	for _, c := range []*client{alice, bob, hers, his} {
+		c.subscribe("open")
+	}
+	alice.subscribe(own)
+	hers.subscribe(own)
+
+	// Events, to channels, users and everybody.
+	w.trigger(own, "changed", 1)
+	alice.sees(own, "changed 1")
+	w.broadcast(`{"everyone":true}`, "all", "1")
+	alice.signin()
+	hers.signin()
+	w.backend("sendToUser", "7", "hello", 1)
+	alice.until("user", "hello 1")
+
+	// Presence.
+	bob.subscribe(doc)
+	alice.subscribe(doc)
+	bob.sees(doc, `pusher:member_added {"id":"7","info":{"name":"alice"}}`)
+	his.subscribe(doc)
+	if n := his.members(doc); n != 1 {
+		t.Errorf("in the second app there are %d members, want 1", n)
+	}
+
+	// A signature of the first app is none in the second.
+	raw := second.dial("/t/7", nil)
+	w.signed(raw, own)
+	if m := raw.next(); m.Event != "pusher:error" {
+		t.Errorf("a signature of another app was answered with %+v", m)
+	}
+
+	// What the one takes from its users, and that it ends them.
+	if r := w.control("revoke", map[string]any{"to": map[string]any{"users": []string{"7"}}, "channels": own}); r.Status != 200 {
+		t.Fatalf("revoke: %+v", r)
+	}
+	alice.refused(own, 403)
+	if r := w.backend("terminateUserConnections", "7"); r.Status != 200 {
+		t.Fatalf("terminate: %+v", r)
+	}
+	alice.until("connection", "disconnected")
+	bob.sees(doc, `pusher:member_removed {"id":"7","info":{"name":"alice"}}`)
+	second.trigger(own, "changed", 2)
+	hers.sees(own, "changed 2")
+	second.backend("sendToUser", "7", "end", 2)
+	hers.until("user", "end 2")
+	second.broadcast(`{"everyone":true}`, "end", "3")
+	hers.until("pusher", "end 3")
+	his.until("pusher", "end 3")
+	second.nothingMore(doc, his)
+	second.nothingMore("open", hers, his)
+	if got := second.info(doc, "user_count"); !sameJSON(got, `{"occupied":true,"user_count":1}`) {
+		t.Errorf("in the second app the channel is %s, want one user", got)
+	}
+	for _, c := range []*client{hers, his} {
+		if heard := c.heard(""); strings.Contains(heard, "changed 1") || strings.Contains(heard, "all 1") || strings.Contains(heard, "hello") ||
+			strings.Contains(heard, "disconnected") {
+			t.Errorf("%s of the second app heard:\n%s", c.name, heard)
+		}
 	}
 }

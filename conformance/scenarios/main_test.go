@@ -1,10 +1,11 @@
 // Package scenarios plays what applications do with Hark, with the real pusher-js and the official server SDK: one file
 // for each of five systems whose developers have had to build the like, adminforth_test.go to steedos_test.go.
 //
-// A scenario has a name like AF-2 and is played in one or two ways:
+// A scenario has a name like AF-2 and is played in one or more ways:
 //
-//	E  an application in Go that embeds Hark: application_test.go
-//	S  hark serve as the program that it is, which calls back: standalone_test.go, callbacks_test.go
+//	E   an application in Go that embeds Hark: application_test.go
+//	S   hark serve as the program that it is, which calls back: standalone_test.go, callbacks_test.go
+//	S2  two of it that share a Redis; clients are on one and backends ask the other, or clients are on both: nodes_test.go
 //
 // All clients live in one Node process, conformance/js/scenario.mjs, which tells everything that happens to them in order.
 // What a client does not hear is shown by what it hears next: something that was sent later.

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -49,7 +50,7 @@ func (w *world) dialOnly(path string, header http.Header) *raw {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), deadline)
 	defer cancel()
-	url := "ws://" + w.host + path + "/app/k1?protocol=7&client=test&version=1"
+	url := fmt.Sprintf("ws://%s%s/app/k%d?protocol=7&client=test&version=1", w.host, path, w.n)
 	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		w.t.Fatal(err)

@@ -21,38 +21,71 @@ type standalone struct {
 	app      string // more keys of the app, each line with four spaces in front
 	callback string // more keys of its callback, as in {a: b, c: d}
 	answers  map[string]answerer
+	apps     int  // 2: there is another app like it; 0: there is not
+	x2       bool // played by [nodes], too
 }
 
 func (standalone) mode() string { return "S" }
 
 // file is the configuration.
-func (s standalone) file(callback string) string {
+func (s standalone) file(callback, redis string) string {
 	more := ""
 	if s.callback != "" {
 		more = ", " + s.callback
 	}
-	return fmt.Sprintf(`listen: 127.0.0.1:0
+	var text strings.Builder
+	fmt.Fprintf(&text, `listen: 127.0.0.1:0
 drain: 0s
+redis: %q
 %s
 apps:
-  - id: "1"
-    keys: [{key: k1, secret: s1}]
+`, redis, s.server)
+	for n := range max(s.apps, 1) {
+		auth := ""
+		if n > 0 {
+			auth = "    auth: {channels_path: /pusher2/auth, users_path: /pusher2/user-auth}\n"
+		}
+		fmt.Fprintf(&text, `  - id: "%d"
+    keys: [{key: k%[1]d, secret: s%[1]d}]
     client_events: true
-    callback: {url: %q, authenticate: true%s}
-%s
-`, s.server, callback, more, s.app)
+    callback: {url: %[2]q, authenticate: true%[3]s}
+%[4]s
+%s`, n+1, callback, more, s.app, auth)
+	}
+	return text.String()
 }
 
-func (s standalone) start(t *testing.T) *world {
+func (s standalone) start(t *testing.T) *world { return s.startNodes(t, "", 1) }
+
+// startNodes starts so many servers that share a Redis. Clients connect to the first, backends ask the last.
+func (s standalone) startNodes(t *testing.T, redis string, nodes int) *world {
 	w := newWorld(t)
 	w.cb = startCallbacks(t, w, s.answers)
 	path := filepath.Join(t.TempDir(), "hark.yaml")
-	if err := os.WriteFile(path, []byte(s.file(w.cb.url)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(s.file(w.cb.url, redis)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.host = startServer(t, path)
+	w.rest = w.host
+	for range nodes - 1 {
+		w.rest = startServer(t, path)
+	}
+	if nodes > 1 { // a server listens before it has found Redis, and says so meanwhile
+		w.untilReady(w.host)
+		w.untilReady(w.rest)
+	}
 	w.auth = "http://" + w.host + "/pusher"
 	return w
+}
+
+// untilReady waits, as a load balancer would, until a server takes traffic.
+func (w *world) untilReady(host string) {
+	w.t.Helper()
+	for end := time.Now().Add(deadline); w.call("GET", "http://"+host+"/ready", "", nil).status != 200; {
+		if time.Now().After(end) {
+			w.t.Fatalf("the server is not ready after %v", deadline)
+		}
+	}
 }
 
 // startServer runs hark serve until the test ends, and returns its address.
@@ -63,7 +96,10 @@ func startServer(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(hark, "serve", "--config", file)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
+		"GORACE=atexit_sleep_ms=0", // else each server with the race detector takes a second to end
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

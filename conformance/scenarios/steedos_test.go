@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,22 +20,28 @@ func TestSteedos(t *testing.T) {
 	scenario(t, "ST-2, ST-3", tenants, embedded{
 		config:   func(c *channels.AppConfig) { c.Authenticator = authz.AuthenticatorFunc(tenantUsers) },
 		policies: tenantPolicies,
-	}, standalone{app: tenantRules, answers: map[string]answerer{"authenticate": tenantUser}})
+	}, standalone{app: tenantRules, answers: map[string]answerer{"authenticate": tenantUser}, x2: true})
 	scenario(t, "ST-4", manyAtOnce, standalone{
 		app: `
     policies:
       - {channel: "private-{room}", callback: true}`,
 		answers: decisions(func(*world, question) (any, bool) { return allowIf(true), true }),
 	})
-	scenario(t, "ST-5", metadata, embedded{}, standalone{})
+	scenario(t, "ST-5", metadata, embedded{}, standalone{x2: true})
 	scenario(t, "ST-6", records, embedded{policies: recordPolicies}, standalone{app: `
     policies:
       - {channel: "private-record.{object}.{id}", signed_in: true}`})
-	scenario(t, "ST-7", notifications, embedded{}, standalone{})
+	scenario(t, "ST-7", notifications, embedded{}, standalone{x2: true})
 	scenario(t, "ST-10", welcome, embedded{hooks: welcomeAll})
 	scenario(t, "ST-11", serverTime, embedded{hooks: tellTime})
-	var left atomic.Bool
-	scenario(t, "ST-12", func(t *testing.T, w *world) { permissionSet(t, w, &left) }, embedded{policies: spaceUsers(&left)})
+	scenario(t, "ST-12", permissionSet, embedded{policies: spaceUsers}, standalone{
+		app: `
+    policies:
+      - {channel: "private-space.{id}", callback: true}
+      - {channel: "private-user.{id}", owner: id}`,
+		answers: decisions(func(w *world, q question) (any, bool) { return allowIf(q.user() != "7" || !w.left.Load()), true }),
+		x2:      true,
+	})
 }
 
 // spaceAndToken reads two cookies that only together say who it is, and of which tenant.
@@ -229,28 +234,30 @@ func welcome(_ *testing.T, w *world) {
 }
 
 // spaceUsers lets those into a space who are in it; alice may leave.
-func spaceUsers(left *atomic.Bool) func(*world, *authz.Registry) {
-	return func(_ *world, rules *authz.Registry) {
-		rules.HandleFunc("private-space.{id}", func(_ context.Context, r authz.Request) (authz.Decision, error) {
-			if r.Identity.ID == "7" && left.Load() {
-				return authz.Deny("has left"), nil
-			}
-			return authz.Allow(), nil
-		})
-		rules.Handle("private-user.{id}", authz.Owner("id"))
-	}
+func spaceUsers(w *world, rules *authz.Registry) {
+	rules.HandleFunc("private-space.{id}", func(_ context.Context, r authz.Request) (authz.Decision, error) {
+		if r.Identity.ID == "7" && w.left.Load() {
+			return authz.Deny("has left"), nil
+		}
+		return authz.Allow(), nil
+	})
+	rules.Handle("private-user.{id}", authz.Owner("id"))
 }
 
 // When a permission may have changed, the policies are asked again about what is subscribed; only what they deny ends.
-func permissionSet(t *testing.T, w *world, left *atomic.Bool) {
+func permissionSet(t *testing.T, w *world) {
 	alice, bob := w.client("7"), w.client("9")
 	alice.subscribe("private-space.1", "private-user.7")
 	bob.subscribe("private-space.1")
-	left.Store(true)
-	if err := w.app.Recheck(t.Context(), channels.Users("7"), "private-{x...}"); err != nil {
-		t.Fatal(err)
+	w.left.Store(true)
+	began := time.Now()
+	if r := w.control("recheck", map[string]any{"to": map[string]any{"users": []string{"7"}}, "channels": "private-{x...}"}); r.Status != 200 {
+		t.Fatalf("recheck: %+v", r)
 	}
 	alice.refused("private-space.1", 403)
+	if took := time.Since(began); took > *soon {
+		t.Errorf("alice's subscription ended %v after she was rechecked", took)
+	}
 	w.trigger("private-space.1", "changed", 1)
 	bob.sees("private-space.1", "changed 1")
 	w.nothingMore("private-user.7", alice)

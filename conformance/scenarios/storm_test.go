@@ -44,14 +44,17 @@ func TestStorms(t *testing.T) {
 		policies: withdrawable(&withdrawn),
 	})
 	var denied atomic.Bool
-	alone(t, "C.3 remembered", func(t *testing.T, w *world) { rememberedYes(t, w, &denied) }, standalone{
+	remembering := standalone{
 		app: `
     policies:
       - {channel: "private-doc.{id}", callback: true}`,
 		answers: decisions(func(*world, question) (any, bool) {
 			return map[string]any{"allow": !denied.Load(), "cache": 30}, true
 		}),
-	})
+	}
+	for _, s := range []setup{remembering, nodes{standalone: remembering}} {
+		alone(t, "C.3 remembered", func(t *testing.T, w *world) { rememberedYes(t, w, &denied) }, s)
+	}
 }
 
 // alone plays a scenario while no other is played.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,11 +14,15 @@ import (
 	"hark/channels"
 )
 
-// A world is a server of its own for one scenario, with the key k1, the secret s1 and the app 1.
+// A world is a server of its own for one scenario, or several that share a Redis, and an app there: 1 with the key k1 and
+// the secret s1, or 2 with k2 and s2.
 type world struct {
-	t    *testing.T
-	host string // with the port
-	auth string // URL below which the auth endpoints are: /auth and /user-auth
+	t     *testing.T
+	n     int    // the app
+	host  string // where clients connect, with the port
+	other string // where the next but one connects: the two are exchanged; "": all connect to host
+	rest  string // where backends ask
+	auth  string // URL below which the auth endpoints are: /auth and /user-auth
 
 	hub *channels.Hub // of an application that embeds it, else nil
 	app *channels.App
@@ -25,14 +30,15 @@ type world struct {
 
 	notes     *journal // what hooks were asked and told
 	sentinels int
-	first     int // number of a client; the journals of the first ten are printed
+	left      atomic.Bool // whether alice may no more what she could
+	first     int         // number of a client; the journals of the first ten are printed
 
 	mu    sync.Mutex
 	gates map[string]*gate // guarded by mu
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, notes: newJournal(), gates: make(map[string]*gate)}
+	w := &world{t: t, n: 1, notes: newJournal(), gates: make(map[string]*gate)}
 	t.Cleanup(func() {
 		if t.Failed() && len(w.notes.all("")) > 0 {
 			t.Logf("hooks:\n%s", w.notes)
@@ -41,7 +47,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// A setup makes a world. There are two: [embedded] and [standalone].
+// second returns the second app of the same servers.
+func (w *world) second() *world {
+	other := newWorld(w.t)
+	other.n, other.host, other.other, other.rest = 2, w.host, w.other, w.rest
+	other.auth = w.auth + "2"
+	return other
+}
+
+// A setup makes a world: [embedded] one, [standalone] one, or one of [nodes].
 type setup interface {
 	mode() string
 	start(t *testing.T) *world
@@ -49,6 +63,7 @@ type setup interface {
 
 // scenario plays one in each world that is set up for it.
 func scenario(t *testing.T, id string, play func(t *testing.T, w *world), setups ...setup) {
+	setups = withNodes(setups)
 	rows := make([]*row, len(setups))
 	for i, s := range setups {
 		rows[i] = newRow(id, s.mode())
@@ -74,7 +89,7 @@ type response struct {
 // backend calls a method of the official server SDK for Node.
 func (w *world) backend(method string, args ...any) response {
 	w.t.Helper()
-	v, err := mustNode(w.t).ask(request{Do: "sdk", URL: "http://k1:s1@" + w.host + "/apps/1", Call: method, Args: args})
+	v, err := mustNode(w.t).ask(request{Do: "sdk", URL: fmt.Sprintf("http://k%d:s%[1]d@%s/apps/%[1]d", w.n, w.rest), Call: method, Args: args})
 	var r response
 	if err == nil {
 		err = json.Unmarshal(v, &r)
