@@ -35,7 +35,12 @@ const requestTimeout = 3 * time.Second
 
 func TestMain(m *testing.M) {
 	text := os.Getenv(nodeVariable)
-	if text == "" {
+	switch {
+	case text != "":
+	case os.Getenv(formVariable) == "":
+		fmt.Printf("%s=short plays the short form, long the long one: nothing else should run beside either\n", formVariable)
+		return
+	default:
 		os.Exit(m.Run())
 	}
 	var c processConfig

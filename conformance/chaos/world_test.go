@@ -11,7 +11,11 @@ import (
 )
 
 // long reports whether there is time: make chaos.
-func long() bool { return os.Getenv("HARK_CHAOS") == "long" }
+func long() bool { return os.Getenv(formVariable) == "long" }
+
+// formVariable says which form is played: "short" or "long". Without it nothing is: leases of a second need a machine that
+// does little else, and go test runs packages beside each other.
+const formVariable = "HARK_CHAOS"
 
 // lease is how long nodes are taken for alive that say nothing: a second, so that ghosts are soon to be seen, and what is the
 // default in a few of the long plays.
