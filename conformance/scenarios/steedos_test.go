@@ -25,7 +25,8 @@ func TestSteedos(t *testing.T) {
 		app: `
     policies:
       - {channel: "private-{room}", callback: true}`,
-		answers: decisions(func(*world, question) (any, bool) { return allowIf(true), true }),
+		callback: "gather: 250ms", // however slowly the page's requests arrive
+		answers:  decisions(func(*world, question) (any, bool) { return allowIf(true), true }),
 	})
 	scenario(t, "ST-5", metadata, embedded{}, standalone{x2: true})
 	scenario(t, "ST-6", records, embedded{policies: recordPolicies}, standalone{app: `

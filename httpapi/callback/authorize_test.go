@@ -179,6 +179,31 @@ func TestGatherBounds(t *testing.T) {
 	})
 }
 
+// Questions that come one after the other are one call until there is a pause of 15 ms, and for no longer than 60 ms.
+func TestGatherWhileMoreCome(t *testing.T) {
+	a := &application{answer: allowAll(0, "")}
+	bubble(t, a, nil, func(t *testing.T, c *callback.Client) {
+		ask := func(n int, every time.Duration) {
+			for i := range n {
+				r := join("1.1", "7", "private-"+strings.Repeat("x", i))
+				time.AfterFunc(time.Duration(i)*every, func() { wantResults(t, all(t, c, r), "allow") })
+			}
+			time.Sleep(time.Second)
+		}
+		ask(3, 14*time.Millisecond)
+		if q := a.wantAsked(t, callback.KindAuthorizeMany)[0]; len(q.names()) != 3 {
+			t.Errorf("of three in 28 ms it was asked together about %q", q.names())
+		}
+		ask(2, 16*time.Millisecond)
+		a.wantAsked(t, callback.KindAuthorize, callback.KindAuthorize)
+		ask(12, 7*time.Millisecond)
+		q := a.wantAsked(t, callback.KindAuthorizeMany, callback.KindAuthorizeMany)
+		if first, second := len(q[0].names()), len(q[1].names()); first != 9 || second != 3 {
+			t.Errorf("of twelve in 77 ms it was asked about %d and %d", first, second)
+		}
+	})
+}
+
 // Questions that differ in who asks, or why, are asked apart.
 func TestGatherApart(t *testing.T) {
 	a := &application{answer: allowAll(0, "")}

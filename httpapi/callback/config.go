@@ -34,7 +34,8 @@ type Config struct {
 	Concurrency int
 	// Queue is how many more of a kind may wait; 0: 4096.
 	Queue int
-	// Gather is how long a socket's first question about a channel waits for the next ones; 0: 15 ms.
+	// Gather is how long a socket's question about a channel waits for the next one; 0: 15 ms. The first of many waits for
+	// four times as long, at most.
 	Gather time.Duration
 	// MaxCache is how long an answer may be remembered, whatever it says; 0: 60 s, which is also the most; negative: not
 	// at all.

@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// maxBurst is how many channels one authorize_many is about.
-const maxBurst = 100
+const (
+	// maxBurst is how many channels one authorize_many is about.
+	maxBurst = 100
+	// maxGather is for how many times Config.Gather a burst may grow.
+	maxGather = 4
+)
 
 // An asking is the question about one channel, and what waits for it.
 type asking struct {
@@ -23,6 +27,7 @@ type burst struct {
 	common question // what all have in common
 	header http.Header
 	asked  []asking
+	last   time.Time // when the last was added
 }
 
 // has reports whether the burst asks about a channel: an answer has one decision for each.
@@ -60,10 +65,21 @@ func (c *Client) gather(ctx context.Context, sender digest, common question, hea
 		c.bursts.by[key] = b
 	}
 	b.asked = append(b.asked, a)
+	b.last = time.Now()
 	if len(b.asked) == maxBurst {
 		delete(c.bursts.by, key)
 	}
 	return nil
+}
+
+// pause returns how much longer a burst has to wait until nothing has been added to it for that long.
+func (s *bursts) pause(b *burst, long time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(b.asked) == maxBurst {
+		return 0
+	}
+	return time.Until(b.last.Add(long))
 }
 
 // close ends the gathering of a burst, and returns what it asks.
@@ -76,9 +92,12 @@ func (s *bursts) close(key burstKey, b *burst) []asking {
 	return b.asked
 }
 
-// askBurst gathers for a while and asks.
+// askBurst asks what has been gathered, once its sender pauses.
 func (c *Client) askBurst(ctx context.Context, key burstKey, b *burst) {
-	time.Sleep(c.config.Gather)
+	latest := time.Now().Add(maxGather * c.config.Gather)
+	for wait := c.config.Gather; wait > 0; wait = min(c.bursts.pause(b, c.config.Gather), time.Until(latest)) {
+		time.Sleep(wait)
+	}
 	asked := c.bursts.close(key, b)
 	if len(asked) == 1 {
 		c.askOne(ctx, b, asked[0])

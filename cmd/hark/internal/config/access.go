@@ -33,6 +33,8 @@ type Callback struct {
 	// longer than 3s.
 	Timeout      time.Duration `yaml:"timeout" validate:"min=50ms,max=3s"`
 	EventTimeout time.Duration `yaml:"event_timeout" validate:"min=50ms,max=3s"`
+	// Gather is how long a socket's question about a channel waits for the next one; they are asked together. Default 15ms.
+	Gather time.Duration `yaml:"gather" validate:"min=1ms,max=500ms"`
 	// Concurrency is how many questions of a kind may be open at a time; default 64.
 	Concurrency int `yaml:"concurrency" validate:"min=1"`
 	// MaxCache is for how long an allow may be remembered where the answer asks for that; default 60s, 0s is never.
@@ -50,6 +52,7 @@ type Callback struct {
 // setDefaults is called before the file is read.
 func (c *Callback) setDefaults() {
 	c.Timeout, c.EventTimeout = authz.HookTimeout, time.Second
+	c.Gather = 15 * time.Millisecond
 	c.Concurrency = 64
 	c.MaxCache = time.Minute
 }
@@ -64,6 +67,7 @@ func (a App) Asking(url string) callback.Config {
 	}
 	asking.Headers = c.Headers
 	asking.Timeout, asking.EventTimeout = c.Timeout, c.EventTimeout
+	asking.Gather = c.Gather
 	asking.Concurrency = c.Concurrency
 	asking.MaxCache = c.MaxCache
 	if c.MaxCache == 0 {

@@ -67,6 +67,7 @@ func TestLoadAccess(t *testing.T) {
 				Headers:      []string{"Authorization", "X-Session"},
 				Timeout:      2 * time.Second,
 				EventTimeout: 500 * time.Millisecond,
+				Gather:       20 * time.Millisecond,
 				Concurrency:  8,
 				MaxCache:     0,
 				ClientEvents: []string{"private-chat.{id}"},
@@ -82,13 +83,13 @@ func TestLoadAccess(t *testing.T) {
 				MasterKey:      masterKey,
 			},
 			Policies: []config.Policy{
-				{Channel: "private-user.{id}", Rule: rules.Rule{Conditions: rules.Conditions{Owner: "id"}, For: 15 * time.Minute}, At: "hark.yaml:26:9"},
+				{Channel: "private-user.{id}", Rule: rules.Rule{Conditions: rules.Conditions{Owner: "id"}, For: 15 * time.Minute}, At: "hark.yaml:27:9"},
 				{
 					Channel: "private-tenant.{tenant}.{rest...}",
 					Rule: rules.Rule{Conditions: rules.Conditions{
 						InTenant: "tenant", RoleIn: []string{"editor", "admin"}, When: `"sso" in user.attrs or user.attrs.plan == "pro"`,
 					}},
-					At: "hark.yaml:29:9",
+					At: "hark.yaml:30:9",
 				},
 				{
 					Channel: "private-doc.{type}.{name...}",
@@ -97,12 +98,12 @@ func TestLoadAccess(t *testing.T) {
 						{RoleIn: []string{"admin"}, When: `user.tenant != ""`},
 						{Everyone: true, When: `params.type == "open"`},
 					}},
-					At: "hark.yaml:33:9",
+					At: "hark.yaml:34:9",
 				},
-				{Channel: "private-doc.{type}.{name...}", Callback: "true", At: "hark.yaml:40:9"},
-				{Channel: "presence-doc.{id}", Callback: "https://other.example/may-they", At: "hark.yaml:42:9"},
-				{Channel: "private-encrypted-x.{id}", Rule: rules.Rule{Conditions: rules.Conditions{SignedIn: true}}, At: "hark.yaml:44:9"},
-				{Channel: "{all...}", Rule: rules.Rule{Deny: true, Conditions: rules.Conditions{When: `user.attrs.banned == "yes"`}}, At: "hark.yaml:46:9"},
+				{Channel: "private-doc.{type}.{name...}", Callback: "true", At: "hark.yaml:41:9"},
+				{Channel: "presence-doc.{id}", Callback: "https://other.example/may-they", At: "hark.yaml:43:9"},
+				{Channel: "private-encrypted-x.{id}", Rule: rules.Rule{Conditions: rules.Conditions{SignedIn: true}}, At: "hark.yaml:45:9"},
+				{Channel: "{all...}", Rule: rules.Rule{Deny: true, Conditions: rules.Conditions{When: `user.attrs.banned == "yes"`}}, At: "hark.yaml:47:9"},
 			},
 		},
 		{
@@ -135,7 +136,8 @@ func TestCallbackDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Callback{
-		URL: "http://app.internal/hark", Timeout: 3 * time.Second, EventTimeout: time.Second, Concurrency: 64, MaxCache: time.Minute,
+		URL: "http://app.internal/hark", Timeout: 3 * time.Second, EventTimeout: time.Second, Gather: 15 * time.Millisecond,
+		Concurrency: 64, MaxCache: time.Minute,
 	}
 	if diff := cmp.Diff(want, c.Apps[0].Callback); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -177,7 +179,7 @@ func TestAsking(t *testing.T) {
 	app.Keys = append(app.Keys, config.Key{Key: "next", Secret: "n"})
 	want := callback.Config{
 		App: "1", Key: authz.Key{Key: "k", Secret: "s"}, URL: "https://other.example/may-they", Headers: []string{"Authorization", "X-Session"},
-		Timeout: 2 * time.Second, EventTimeout: 500 * time.Millisecond, Concurrency: 8, MaxCache: -1, RequireResponseSignature: true,
+		Timeout: 2 * time.Second, EventTimeout: 500 * time.Millisecond, Gather: 20 * time.Millisecond, Concurrency: 8, MaxCache: -1, RequireResponseSignature: true,
 	}
 	if diff := cmp.Diff(want, app.Asking("https://other.example/may-they"), text); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
