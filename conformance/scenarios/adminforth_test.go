@@ -37,7 +37,7 @@ func TestAdminForth(t *testing.T) {
 	users := new(sessions)
 	scenario(t, "AF-6", func(t *testing.T, w *world) { cookieIdentity(t, w, users) },
 		embedded{policies: propertyCost, hooks: noteConnections, sessions: users})
-	scenario(t, "AF-7", backAfterACut, embedded{policies: propertyCost}, standalone{app: propertyCostRules})
+	scenario(t, "AF-7", backAfterACut, embedded{policies: propertyCost}, standalone{app: propertyCostRules, x2: true})
 	scenario(t, "AF-7 silence", closedForSilence, embedded{bounds: impatient}, standalone{
 		server: "activity_timeout: 1s\npong_wait: 1s",
 	})
@@ -230,7 +230,7 @@ func cookieIdentity(t *testing.T, w *world, users *sessions) {
 	w.noted("connected", "not let in")
 	// A page of another host would bring the cookie along.
 	w.dialOnly("", http.Header{"Cookie": {"sid=7"}, "Origin": {"https://evil.example"}}).closed(4009)
-	w.dial("", http.Header{"Cookie": {"sid=7"}, "Origin": {"http://" + w.host}})
+	w.dial("", http.Header{"Cookie": {"sid=7"}, "Origin": {"http://" + w.host()}})
 	w.noted("connected", `"7"`)
 
 	alice, bob := w.client("7"), w.client("9")
@@ -308,7 +308,7 @@ func unsubscribing(t *testing.T, w *world) {
 
 // Whose TCP connection is cut comes back by itself, to all of its channels.
 func backAfterACut(_ *testing.T, w *world) {
-	p := startProxy(w.t, w.host)
+	p := startProxy(w.t, w.hosts...)
 	alice := w.connectTo(p.address, user("7"))
 	alice.connected()
 	all := []string{"open", "private-property-cost.7", "presence-staff"}

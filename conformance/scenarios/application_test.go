@@ -106,7 +106,7 @@ func (e embedded) start(t *testing.T) *world {
 		running.Wait()
 	})
 	host := listener.Addr().String()
-	w.host, w.rest, w.auth, w.hub, w.app = host, host, "http://"+host+"/broadcasting", hub, one
+	w.hosts, w.rest, w.auth, w.hub, w.app = []string{host}, host, "http://"+host+"/broadcasting", hub, one
 	return w
 }
 

@@ -58,14 +58,17 @@ func (w *world) client(id string) *client {
 	return c
 }
 
+// host returns where the next client connects.
+func (w *world) host() string {
+	next := w.hosts[0]
+	w.hosts = append(w.hosts[1:], next)
+	return next
+}
+
 // connect makes a client connect.
 func (w *world) connect(v visitor) *client {
 	w.t.Helper()
-	host := w.host
-	if w.other != "" {
-		w.host, w.other = w.other, w.host
-	}
-	return w.connectTo(host, v)
+	return w.connectTo(w.host(), v)
 }
 
 // connectTo makes a client connect to what stands in front of the server.

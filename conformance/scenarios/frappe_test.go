@@ -28,9 +28,11 @@ func TestFrappe(t *testing.T) {
 			return allowIf(q.user() == "7" && q.Params["dt"] == "Sales Order" && q.Params["name"] == "SO/1"), true
 		}),
 	})
-	scenario(t, "FR-6", viewers, embedded{policies: documents}, standalone{app: `
+	viewed := standalone{app: `
     policies:
-      - {channel: "presence-doc.{type}.{name...}", signed_in: true}`, x2: true})
+      - {channel: "presence-doc.{type}.{name...}", signed_in: true}`, x2: true}
+	scenario(t, "FR-6", viewers, embedded{policies: documents}, viewed)
+	scenario(t, "FR-6 death", viewersOfADeadNode, nodes{viewed, 2, 2}, nodes{viewed, 3, 3})
 	scenario(t, "FR-10", twoApps, standalone{apps: 2, x2: true, app: `
     policies:
       - {channel: "private-user.{id}", owner: id}
@@ -227,6 +229,23 @@ func viewers(t *testing.T, w *world) {
 	w.nothingMore(doc, bob)
 	if n := bob.members(doc); n != 1 {
 		t.Errorf("then there are %d members, want 1", n)
+	}
+}
+
+// Who was on a node that has died is gone, once.
+func viewersOfADeadNode(t *testing.T, w *world) {
+	const doc = "presence-doc.Task.1"
+	alice, bob := w.client("7"), w.client("9")
+	alice.subscribe(doc)
+	bob.subscribe(doc)
+	if err := w.servers[0].kill(); err != nil {
+		t.Fatal(err)
+	}
+	bob.until(doc, `pusher:member_removed {"id":"7","info":{"name":"alice"}}`)
+	w.nothingMore(doc, bob)
+	const want = `{"occupied":true,"user_count":1,"subscription_count":1}`
+	if got := w.info(doc, "user_count,subscription_count"); !sameJSON(got, want) {
+		t.Errorf("then there are %s, want %s", got, want)
 	}
 }
 

@@ -1,40 +1,35 @@
 package scenarios
 
 import (
+	"fmt"
 	"testing"
 
 	"hark/channels/redisbroker/redistest"
 )
 
-// Nodes are a standalone on two nodes that share a Redis. Clients find the auth endpoint on the first, and backends ask the
-// second: what is asked on one has to be true on the other.
+// Nodes are a standalone on nodes that share a Redis. Clients find the auth endpoint on the first, and backends ask the
+// last: what is asked on one has to be true on the others.
 type nodes struct {
 	standalone
-	both bool // clients are on both in turn, else on the first
+	number  int
+	clients int // clients are on so many of them, in turn
 }
 
-func (n nodes) mode() string {
-	if n.both {
-		return "S2 both"
-	}
-	return "S2"
-}
+func (n nodes) mode() string { return fmt.Sprintf("S%d", n.number) }
 
 func (n nodes) start(t *testing.T) *world {
 	redis := redistest.Start(t, redistest.Options{}) // outlives the servers
-	w := n.startNodes(t, "redis://"+redis.Addr(), 2)
-	if n.both {
-		w.other = w.rest
-	}
+	w := n.startNodes(t, "redis://"+redis.Addr(), n.number)
+	w.hosts = w.hosts[:n.clients]
 	return w
 }
 
-// withNodes adds to setups those that are to be played on two nodes, too.
+// withNodes adds to setups those that are to be played on two and three nodes, too.
 func withNodes(setups []setup) []setup {
 	all := setups
 	for _, s := range setups {
 		if one, ok := s.(standalone); ok && one.x2 {
-			all = append(all, nodes{standalone: one}, nodes{standalone: one, both: true})
+			all = append(all, nodes{one, 2, 1}, nodes{one, 3, 3})
 		}
 	}
 	return all

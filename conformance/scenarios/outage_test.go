@@ -24,7 +24,7 @@ func anybody(_ *world, q question) (int, any) {
 // All clients lose their connections while the application does not answer. Who stays connected notices nothing; when it
 // answers again, all are back on all of their channels, at the cost of a few questions each.
 func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
-	p := startProxy(t, w.host)
+	p := startProxy(t, w.hosts...)
 	stays := w.client("stays")
 	stays.subscribe("private-stays")
 	var rooms []string

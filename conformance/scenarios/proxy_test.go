@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A proxy stands between clients and a server, so that their connections can be cut.
+// A proxy stands between clients and servers, so that their connections can be cut. Servers take connections in turn.
 type proxy struct {
 	address string
 
@@ -15,8 +15,8 @@ type proxy struct {
 	conns map[net.Conn]bool // of both sides; guarded by mu
 }
 
-// startProxy starts a proxy in front of a host. It ends with the test.
-func startProxy(t *testing.T, host string) *proxy {
+// startProxy starts a proxy in front of hosts. It ends with the test.
+func startProxy(t *testing.T, hosts ...string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -25,12 +25,12 @@ func startProxy(t *testing.T, host string) *proxy {
 	p := &proxy{address: listener.Addr().String(), conns: make(map[net.Conn]bool)}
 	var running sync.WaitGroup
 	running.Go(func() { // ends with the listener
-		for {
+		for n := 0; ; n++ {
 			client, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			server, err := net.Dial("tcp", host)
+			server, err := net.Dial("tcp", hosts[n%len(hosts)])
 			if err != nil {
 				_ = client.Close()
 				continue

@@ -50,7 +50,7 @@ func (w *world) dialOnly(path string, header http.Header) *raw {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), deadline)
 	defer cancel()
-	url := fmt.Sprintf("ws://%s%s/app/k%d?protocol=7&client=test&version=1", w.host, path, w.n)
+	url := fmt.Sprintf("ws://%s%s/app/k%d?protocol=7&client=test&version=1", w.host(), path, w.n)
 	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		w.t.Fatal(err)
@@ -155,7 +155,7 @@ func (w *world) upgradeStatus(header http.Header) int {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), deadline)
 	defer cancel()
-	conn, r, err := websocket.Dial(ctx, "ws://"+w.host+"/app/k1?protocol=7", &websocket.DialOptions{HTTPHeader: header})
+	conn, r, err := websocket.Dial(ctx, "ws://"+w.host()+"/app/k1?protocol=7", &websocket.DialOptions{HTTPHeader: header})
 	if err == nil {
 		_ = conn.CloseNow()
 		w.t.Fatal("the upgrade succeeded")

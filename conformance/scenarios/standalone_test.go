@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +58,8 @@ apps:
 
 func (s standalone) start(t *testing.T) *world { return s.startNodes(t, "", 1) }
 
-// startNodes starts so many servers that share a Redis. Clients connect to the first, backends ask the last.
+// startNodes starts so many servers that share a Redis. Clients connect to them in turn, and ask the first who they are;
+// backends ask the last.
 func (s standalone) startNodes(t *testing.T, redis string, nodes int) *world {
 	w := newWorld(t)
 	w.cb = startCallbacks(t, w, s.answers)
@@ -65,16 +67,15 @@ func (s standalone) startNodes(t *testing.T, redis string, nodes int) *world {
 	if err := os.WriteFile(path, []byte(s.file(w.cb.url, redis)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.host = startServer(t, path)
-	w.rest = w.host
-	for range nodes - 1 {
-		w.rest = startServer(t, path)
+	for range nodes {
+		s := startServer(t, path)
+		w.servers = append(w.servers, s)
+		w.hosts = append(w.hosts, s.host)
 	}
-	if nodes > 1 { // a server listens before it has found Redis, and says so meanwhile
-		w.untilReady(w.host)
-		w.untilReady(w.rest)
+	for _, host := range w.hosts { // a server listens before it has found Redis, and says so meanwhile
+		w.untilReady(host)
 	}
-	w.auth = "http://" + w.host + "/pusher"
+	w.auth, w.rest = "http://"+w.hosts[0]+"/pusher", w.hosts[nodes-1]
 	return w
 }
 
@@ -88,8 +89,21 @@ func (w *world) untilReady(host string) {
 	}
 }
 
-// startServer runs hark serve until the test ends, and returns its address.
-func startServer(t *testing.T, file string) string {
+// A server is a process that runs hark serve.
+type server struct {
+	host    string // with the port
+	process *os.Process
+	killed  atomic.Bool
+}
+
+// kill ends the server at once, as if its machine had lost power.
+func (s *server) kill() error {
+	s.killed.Store(true)
+	return s.process.Kill()
+}
+
+// startServer runs hark serve until the test ends.
+func startServer(t *testing.T, file string) *server {
 	t.Helper()
 	hark, err := binary()
 	if err != nil {
@@ -110,6 +124,7 @@ func startServer(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &server{process: cmd.Process}
 	var out output
 	address, ended := make(chan string, 1), make(chan error, 1)
 	go func() { // ends with the process
@@ -132,7 +147,7 @@ func startServer(t *testing.T, file string) string {
 			err = errors.Join(errors.New("it did not end on SIGTERM"), cmd.Process.Kill())
 			<-ended
 		}
-		if err != nil {
+		if err != nil && !s.killed.Load() {
 			t.Errorf("hark serve: %v", err)
 		}
 		if t.Failed() {
@@ -140,15 +155,14 @@ func startServer(t *testing.T, file string) string {
 		}
 	})
 	select {
-	case host := <-address:
-		return host
+	case s.host = <-address:
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("hark serve ended: %v\n%s", err, out.text())
 	case <-time.After(deadline):
 		t.Fatalf("hark serve does not say where it listens:\n%s", out.text())
 	}
-	return ""
+	return s
 }
 
 // An output is what a program has printed.

@@ -213,7 +213,7 @@ func welcomeAll(_ *world, hub *channels.Hub) {
 
 // Every connection begins with what the application has to say to it.
 func welcome(_ *testing.T, w *world) {
-	p := startProxy(w.t, w.host)
+	p := startProxy(w.t, w.hosts...)
 	guest := w.connectTo(p.address, visitor{})
 	guest.connected()
 	guest.subscribe("open")

@@ -52,7 +52,7 @@ func TestStorms(t *testing.T) {
 			return map[string]any{"allow": !denied.Load(), "cache": 30}, true
 		}),
 	}
-	for _, s := range []setup{remembering, nodes{standalone: remembering}} {
+	for _, s := range []setup{remembering, nodes{remembering, 2, 1}} {
 		alone(t, "C.3 remembered", func(t *testing.T, w *world) { rememberedYes(t, w, &denied) }, s)
 	}
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,15 +19,15 @@ import (
 // the secret s1, or 2 with k2 and s2.
 type world struct {
 	t     *testing.T
-	n     int    // the app
-	host  string // where clients connect, with the port
-	other string // where the next but one connects: the two are exchanged; "": all connect to host
-	rest  string // where backends ask
-	auth  string // URL below which the auth endpoints are: /auth and /user-auth
+	n     int      // the app
+	hosts []string // where clients connect, in turn, with the port
+	rest  string   // where backends ask
+	auth  string   // URL below which the auth endpoints are: /auth and /user-auth
 
-	hub *channels.Hub // of an application that embeds it, else nil
-	app *channels.App
-	cb  *callbacks // of one that is called back, else nil
+	servers []*server     // as processes
+	hub     *channels.Hub // of an application that embeds it, else nil
+	app     *channels.App
+	cb      *callbacks // of one that is called back, else nil
 
 	notes     *journal // what hooks were asked and told
 	sentinels int
@@ -50,7 +51,7 @@ func newWorld(t *testing.T) *world {
 // second returns the second app of the same servers.
 func (w *world) second() *world {
 	other := newWorld(w.t)
-	other.n, other.host, other.other, other.rest = 2, w.host, w.other, w.rest
+	other.n, other.hosts, other.rest = 2, slices.Clone(w.hosts), w.rest
 	other.auth = w.auth + "2"
 	return other
 }
