@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -127,6 +128,27 @@ func (e *UndeliveredError) Error() string {
 // Unwrap returns the cause.
 func (e *UndeliveredError) Unwrap() error { return e.Err }
 
+// with returns e, or a first one, with a channel that did not take the event, if err is
+// not nil.
+func (e *UndeliveredError) with(channel string, err error) *UndeliveredError {
+	if err == nil {
+		return e
+	}
+	if e == nil {
+		e = new(UndeliveredError)
+	}
+	e.Channels, e.Err = append(e.Channels, channel), err
+	return e
+}
+
+// orNil returns e as an error that is nil if e is.
+func (e *UndeliveredError) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
 // Trigger publishes an event. The caller has checked t against the app's
 // limits (protocol.ParseTrigger does). When it returns nil, every subscriber
 // who reads gets the event. It waits for room in full lists and for the broker
@@ -138,29 +160,57 @@ func (a *App) Trigger(ctx context.Context, t Trigger) error {
 	if err != nil {
 		return err
 	}
-	var failed *UndeliveredError
 	deadline := a.hub.deadline()
-	for i, name := range t.Channels {
-		e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
-		e.helped = !t.More && i == len(t.Channels)-1
-		if to != nil {
-			e.To, e.to = &to.Selector, to
-		} else if protocol.KindOf(name).IsCache() {
-			e.Cache = a.config.CacheTTL
-		}
-		if err := a.hub.publish(ctx, e, deadline); err != nil {
-			if failed == nil {
-				failed = new(UndeliveredError)
-			}
-			failed.Channels = append(failed.Channels, name)
-			failed.Err = err
-			a.hub.config.Counters.Dropped(dropReason(err), 1)
-		}
+	if len(t.Channels) > 1 && !a.hub.local {
+		return a.triggerAtOnce(ctx, t, to, deadline)
 	}
-	if failed != nil {
-		return failed
+	var failed *UndeliveredError
+	for i := range t.Channels {
+		failed = failed.with(t.Channels[i], a.publish(ctx, t, i, to, deadline))
 	}
-	return nil
+	return failed.orNil()
+}
+
+// triggerAtOnce publishes on all channels without waiting for one before the next: on
+// many channels that takes as long as on one. Where it is more than
+// publishesAtOnce, the others wait.
+func (a *App) triggerAtOnce(ctx context.Context, t Trigger, to *matcher, deadline time.Time) error {
+	errs := make([]error, len(t.Channels))
+	room := make(chan struct{}, publishesAtOnce)
+	var under sync.WaitGroup
+	for i := range t.Channels {
+		room <- struct{}{}
+		under.Go(func() {
+			errs[i] = a.publish(ctx, t, i, to, deadline)
+			<-room
+		})
+	}
+	under.Wait()
+	var failed *UndeliveredError
+	for i, err := range errs {
+		failed = failed.with(t.Channels[i], err)
+	}
+	return failed.orNil()
+}
+
+// publishesAtOnce is on how many channels a Trigger is published at a time.
+const publishesAtOnce = 100
+
+// publish publishes a Trigger on one of its channels.
+func (a *App) publish(ctx context.Context, t Trigger, i int, to *matcher, deadline time.Time) error {
+	name := t.Channels[i]
+	e := Envelope{Place: a.place(name), Name: t.Name, Data: t.Data, Except: t.Except}
+	e.helped = !t.More && i == len(t.Channels)-1
+	if to != nil {
+		e.To, e.to = &to.Selector, to
+	} else if protocol.KindOf(name).IsCache() {
+		e.Cache = a.config.CacheTTL
+	}
+	err := a.hub.publish(ctx, e, deadline)
+	if err != nil {
+		a.hub.config.Counters.Dropped(dropReason(err), 1)
+	}
+	return err
 }
 
 // audience returns whom an event is for; nil: all subscribers. The error is that of

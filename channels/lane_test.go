@@ -2,6 +2,7 @@ package channels_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,6 +124,30 @@ func startRemote(t *testing.T, delay time.Duration) (*channels.Hub, *remote) {
 	return hubtest.Start(t, config), r
 }
 
+// An event for many channels takes as long as one for a single channel, and the error
+// names those that did not take it, in the order in which they were named.
+func TestTriggerAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, broker := startRemote(t, time.Second)
+		event := channels.Trigger{Name: "e", Data: "1"}
+		for i := range 100 {
+			event.Channels = append(event.Channels, fmt.Sprint("c", i))
+		}
+		began := time.Now()
+		trigger(t, h, event)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+		broker.setDown(true)
+		app, _ := h.App(hubtest.AppID)
+		err := app.Trigger(t.Context(), event)
+		failed, ok := errors.AsType[*channels.UndeliveredError](err)
+		if !ok || !errors.Is(err, channels.ErrUnavailable) || !slices.Equal(failed.Channels, event.Channels) {
+			t.Errorf("with the broker down: %v", err)
+		}
+	})
+}
+
 // What a client asks for on one channel happens in its order, however long the
 // broker takes; other channels do not wait for it.
 func TestLaneOrder(t *testing.T) {
@@ -139,7 +164,8 @@ func TestLaneOrder(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		c.Take()
-		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"x", "y"}})
+		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"x"}})
+		trigger(t, h, channels.Trigger{Name: "e", Data: "1", Channels: []string{"y"}})
 		c.Expect(event("e", "x", "1"), event("e", "y", "1"))
 	})
 }

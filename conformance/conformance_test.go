@@ -21,14 +21,7 @@ func TestTranscripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("baseline.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	baseline, err := conformance.ParseBaseline(string(text))
-	if err != nil {
-		t.Fatalf("baseline.txt: %v", err)
-	}
+	baseline := readBaseline(t, "baseline.txt")
 	var cases []conformance.Case
 	for _, transcript := range all {
 		cases = append(cases, transcript.Cases...)
@@ -39,27 +32,46 @@ func TestTranscripts(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.ID(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				switch r := play(t, c, baseline); r.Outcome() {
-				case conformance.Passed:
-				case conformance.Known:
-					t.Logf("as the baseline says: %v", r.Err)
-				case conformance.Mended:
-					t.Error("passes, and the baseline says that it does not")
-				default:
-					t.Error(r.Err)
-				}
+				check(t, play(t, c, baseline))
 			})
 		})
 	}
 }
 
+func readBaseline(t *testing.T, file string) conformance.Baseline {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	baseline, err := conformance.ParseBaseline(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return baseline
+}
+
+// check fails the test if the case did not go as it should.
+func check(t *testing.T, r conformance.Result) {
+	t.Helper()
+	switch r.Outcome() {
+	case conformance.Passed:
+	case conformance.Known:
+		t.Logf("as the baseline says: %v", r.Err)
+	case conformance.Mended:
+		t.Error("passes, and the baseline says that it does not")
+	default:
+		t.Error(r.Err)
+	}
+}
+
 // play plays a case against a server of its own. The caller is in a bubble.
 func play(t *testing.T, c conformance.Case, b conformance.Baseline) conformance.Result {
-	suite := conformance.Suite{
-		Cases:    []conformance.Case{c},
-		Target:   conformance.Target{App: local.StandardApp(), Start: start},
-		Baseline: b,
-	}
+	return playOn(t, conformance.Target{App: local.StandardApp(), Start: start}, c, b)
+}
+
+func playOn(t *testing.T, target conformance.Target, c conformance.Case, b conformance.Baseline) conformance.Result {
+	suite := conformance.Suite{Cases: []conformance.Case{c}, Target: target, Baseline: b}
 	results, err := suite.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +82,7 @@ func play(t *testing.T, c conformance.Case, b conformance.Baseline) conformance.
 // start starts a server that is reached without a network.
 func start(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
 	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	end, stop, err := local.Serve(c, listener)
+	end, stop, err := local.Serve(c, listener, nil)
 	return conformance.Target{URL: "http://hark.test", Dial: listener.dial, Settle: synctest.Wait, End: end}, func() {
 		stop()
 		// net/http waits half a second with a connection on which it has refused a body.

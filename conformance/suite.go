@@ -94,6 +94,12 @@ func (c Case) waits() (total time.Duration, any bool) {
 	return total, any
 }
 
+// Waits reports whether the case lets time pass.
+func (c Case) Waits() bool {
+	_, any := c.waits()
+	return any
+}
+
 // Run plays all cases and returns their results in the order of s.Cases. The
 // error is that of ctx.
 //

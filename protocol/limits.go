@@ -19,7 +19,7 @@ type Limits struct {
 	Message         int // bytes in one message from a client; default 65 536
 	Watchlist       int // users that one signed-in user watches; default 100
 	Channels        int // channels one socket subscribes to; default 1 000
-	Connections     int // sockets of the app at one time; default no limit
+	Connections     int // sockets of the app at one time, on each node; default no limit
 	RESTBody        int // bytes in one REST request's body; default 1 MiB
 }
 

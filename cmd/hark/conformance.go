@@ -6,16 +6,19 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 
+	"hark/channels/redisbroker"
 	"hark/conformance"
 	"hark/conformance/local"
 )
 
 // A conformanceRun is what the flags of hark conformance say.
 type conformanceRun struct {
-	url, run, junit, baseline string
-	longest, patience         time.Duration
+	url, redis, run, junit, baseline string
+	nodes                            int
+	longest, patience                time.Duration
 }
 
 func conformanceCommand() *cobra.Command {
@@ -25,7 +28,8 @@ func conformanceCommand() *cobra.Command {
 		Short: "Check whether a server speaks the Pusher protocol",
 		Long: `Plays the transcripts of the protocol against a server and reports what went another way.
 
-Without --url each case gets a Hark of its own, in this process. With it the server that runs there is checked, whichever
+Without --url each case gets a Hark of its own, in this process; with --redis several, among which its connections are
+spread. They leave keys there that end by themselves: use a Redis that holds nothing else. With --url the server that runs there is checked, whichever
 it is; cases that need a server with a configuration of their own are skipped. The app should have client events on, and
 nobody else on it. It exits with 0 when everything went as it should or as the baseline says, else with 5.`,
 		Example: `  hark conformance
@@ -35,11 +39,14 @@ nobody else on it. It exits with 0 when everything went as it should or as the b
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "`PUSHER_URL` of the app to check, http://KEY:SECRET@HOST:PORT/apps/ID")
+	flags.StringVar(&f.redis, "redis", "", "`URL` of a Redis, as for serve: each case gets nodes that share it")
+	flags.IntVar(&f.nodes, "nodes", 3, "how many nodes a case gets, with --redis")
 	flags.StringVar(&f.run, "run", "", "only the cases whose TRANSCRIPT/NAME matches this `REGEXP`")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `FILE` too")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` with the failures that are known, a line each: TRANSCRIPT/NAME -- reason")
 	flags.DurationVar(&f.longest, "longest", 2*time.Minute, "skip cases that let more time than this pass; 0 skips none")
 	flags.DurationVar(&f.patience, "patience", 5*time.Second, "how long a message may take to come")
+	cmd.MarkFlagsMutuallyExclusive("url", "redis")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.play(cmd) }
 	return cmd
 }
@@ -74,6 +81,14 @@ func (f *conformanceRun) play(cmd *cobra.Command) error {
 
 func (f *conformanceRun) suite() (*conformance.Suite, error) {
 	suite := &conformance.Suite{Target: conformance.Target{App: local.StandardApp(), Start: local.Listen}, Longest: f.longest}
+	if f.redis != "" {
+		where, err := redisbroker.ParseURL(f.redis)
+		if err != nil {
+			return nil, usageError(err)
+		}
+		logging.Disable() // the broker says itself what is wrong with Redis
+		suite.Target.Start = local.Nodes(where, f.nodes)
+	}
 	if f.url != "" {
 		t := target{url: f.url}
 		u, err := t.resolve()

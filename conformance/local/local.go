@@ -4,14 +4,19 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"hark/authz"
 	"hark/channels"
+	"hark/channels/redisbroker"
 	"hark/channels/ws"
 	"hark/conformance"
 	"hark/httpapi"
@@ -28,38 +33,102 @@ func StandardApp() conformance.App {
 
 // Serve serves c on l until stop is called, which returns when everything has
 // ended. end begins to send clients away before, as at an orderly shutdown. It
-// returns once the server is ready.
-func Serve(c conformance.Config, l net.Listener) (end, stop func(), err error) {
-	hub, err := channels.New(hubConfig(c))
-	if err != nil {
-		return nil, nil, err
+// returns once the server is ready, or after half a minute. Each broker has a node of its own, and the
+// nodes take connections in turn; a nil one is the in-memory broker.
+func Serve(c conformance.Config, l net.Listener, brokers ...channels.Broker) (end, stop func(), err error) {
+	hubs := make([]*channels.Hub, len(brokers))
+	nodes := make([]http.Handler, len(brokers))
+	for i, b := range brokers {
+		config := hubConfig(c)
+		config.Broker = b
+		if hubs[i], err = channels.New(config); err != nil {
+			return nil, nil, err
+		}
+		nodes[i] = httpapi.New(hubs[i], httpapi.Config{Websocket: ws.New(hubs[i])})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	server := &http.Server{
-		Handler:           httpapi.New(hub, httpapi.Config{Websocket: ws.New(hub)}),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
 	var running sync.WaitGroup
-	running.Go(func() { _ = hub.Run(ctx) })    // the in-memory broker does not fail
-	running.Go(func() { _ = server.Serve(l) }) // ends with Close
-	for hub.Ready() != nil {
-		time.Sleep(time.Millisecond)
+	for _, hub := range hubs {
+		running.Go(func() { _ = hub.Run(ctx) }) // a case notices when it fails
 	}
-	return cancel, func() {
+	server := inTurn(nodes)
+	running.Go(func() { _ = server.Serve(l) }) // ends with Close
+	stop = func() {
 		_ = server.Close() // what is still open is the case's own
 		cancel()
 		running.Wait()
-	}, nil
+	}
+	if err := ready(hubs); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return cancel, stop, nil
+}
+
+// patience is how long a server may take until it is ready.
+const patience = 3 * brokerTimeout
+
+// ready waits until all hubs are ready.
+func ready(hubs []*channels.Hub) error {
+	end := time.Now().Add(patience)
+	for _, hub := range hubs {
+		for err := hub.Ready(); err != nil; err = hub.Ready() {
+			if time.Now().After(end) {
+				return fmt.Errorf("it is not ready after %v: %w", patience, err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// inTurn returns a server whose connections belong to nodes in turn.
+func inTurn(nodes []http.Handler) *http.Server {
+	type key struct{}
+	var last atomic.Uint64
+	return &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Context().Value(key{}).(http.Handler).ServeHTTP(w, r)
+		}),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, key{}, nodes[last.Add(1)%uint64(len(nodes))])
+		},
+		ReadHeaderTimeout: 10 * time.Second,
+	}
 }
 
 // Listen starts a server for one case on a free port of this machine; it is
 // what Target.Start asks for.
 func Listen(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
+	return listen(c, nil)
+}
+
+// brokerTimeout is long: cases are not about a Redis that is slow.
+const brokerTimeout = 10 * time.Second
+
+// Nodes returns what Target.Start asks for, too: it starts so many servers for
+// one case, which share a Redis. Each case has keys of its own there, which stay.
+func Nodes(where redis.UniversalOptions, number int) func(context.Context, conformance.Config) (conformance.Target, func(), error) {
+	return func(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
+		prefix := "case-" + rand.Text()
+		brokers := make([]channels.Broker, number)
+		for i := range brokers {
+			b, err := redisbroker.New(redisbroker.Config{Redis: where, Prefix: prefix, Timeout: brokerTimeout, Lease: 3 * brokerTimeout})
+			if err != nil {
+				return conformance.Target{}, nil, err
+			}
+			brokers[i] = b
+		}
+		return listen(c, brokers...)
+	}
+}
+
+func listen(c conformance.Config, brokers ...channels.Broker) (conformance.Target, func(), error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return conformance.Target{}, nil, fmt.Errorf("start a server: %w", err)
 	}
-	end, stop, err := Serve(c, l)
+	end, stop, err := Serve(c, l, brokers...)
 	if err != nil {
 		_ = l.Close() // nothing has come of it
 		return conformance.Target{}, nil, fmt.Errorf("start a server: %w", err)
@@ -72,7 +141,7 @@ func Listen(_ context.Context, c conformance.Config) (conformance.Target, func()
 const drain = 6 * time.Second
 
 func hubConfig(c conformance.Config) channels.Config {
-	config := channels.Config{Flushers: 2, Drain: drain, ActivityTimeout: c.ActivityTimeout}
+	config := channels.Config{Flushers: 2, Drain: drain, BrokerTimeout: brokerTimeout, ActivityTimeout: c.ActivityTimeout}
 	for _, a := range c.Apps {
 		app := channels.AppConfig{
 			ID:                a.ID,
