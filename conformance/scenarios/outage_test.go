@@ -97,6 +97,51 @@ func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
 	w.nothingMore("private-stays", stays)
 }
 
+// One of two nodes dies: who was on it is back on the other, on all channels.
+func nodeDies(t *testing.T, w *world, n int) {
+	p := startProxy(t, w.hosts...)
+	w.rest = w.hosts[0]
+	clients := make([]*client, n)
+	for i := range clients {
+		clients[i] = w.connectTo(p.address, user(fmt.Sprint("u", i)))
+		clients[i].subscribing("private-room", "open")
+	}
+	socketOf := make([]string, n)
+	for i, c := range clients {
+		c.until("private-room", succeeded+" {}")
+		_, socketOf[i] = c.state()
+	}
+	if err := w.servers[1].kill(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	moved := 0
+	for i, c := range clients {
+		if i%2 == 0 { // connections are the servers' in turn
+			continue
+		}
+		moved++
+		c.until("connection", "connecting")
+		c.until("connection", "connected")
+		c.until("private-room", succeeded+" {}")
+		if _, socket := c.state(); socket == socketOf[i] {
+			t.Errorf("%s has the socket id of a connection that is gone", c.name)
+		}
+	}
+	took := time.Since(began)
+	figure("C.2 one of two nodes died: its %d clients were back on their channels after %v", moved, took.Round(10*time.Millisecond))
+	if most := max(*soon, 2*time.Second); took > most {
+		t.Errorf("that is more than %v", most)
+	}
+	w.trigger("private-room", "after", 1)
+	for _, c := range clients {
+		c.until("private-room", "after 1")
+		if heard := c.heard("connection"); strings.Contains(heard, "disconnected") || strings.Contains(heard, "failed") {
+			t.Errorf("a client ended up so:\n%s", heard)
+		}
+	}
+}
+
 // A page that subscribes to 40 channels costs one question where they are asked about together. A browser asks about six
 // at a time.
 func pageLoad(t *testing.T, w *world) {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A proxy stands between clients and servers, so that their connections can be cut. Servers take connections in turn.
+// A proxy stands between clients and servers, so that their connections can be cut. Servers that listen take connections in
+// turn.
 type proxy struct {
 	address string
 
@@ -31,6 +32,12 @@ func startProxy(t *testing.T, hosts ...string) *proxy {
 				return
 			}
 			server, err := net.Dial("tcp", hosts[n%len(hosts)])
+			for range hosts[1:] {
+				if err != nil {
+					n++
+					server, err = net.Dial("tcp", hosts[n%len(hosts)])
+				}
+			}
 			if err != nil {
 				_ = client.Close()
 				continue

@@ -33,7 +33,14 @@ func TestStorms(t *testing.T) {
       - {channel: "private-{room}", callback: true}`,
 		answers: withAuthenticate(anybody, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
 	})
+	alone(t, "C.2 death", func(t *testing.T, w *world) { nodeDies(t, w, clients) }, nodes{standalone{
+		app: `
+    policies:
+      - {channel: "private-{room}", signed_in: true}`,
+		answers: map[string]answerer{"authenticate": anybody},
+	}, 2, 2})
 	alone(t, "C.2 page load", pageLoad, standalone{
+		callback: "gather: 250ms", // however slowly the page's requests arrive
 		app: `
     policies:
       - {channel: "private-{room}", callback: true}`,
