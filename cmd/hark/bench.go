@@ -19,6 +19,7 @@ import (
 type benchFlags struct {
 	target   *target
 	format   *format
+	nodes    []string
 	pid      int
 	server   string
 	compare  bool
@@ -37,9 +38,14 @@ The server is one that runs already (--url, and --pid for its CPU time and memor
 (--server), or several that are started in turn (--compare). A command gets its port as {port} and as PORT, HARK_LISTEN and
 SOKETI_PORT, and an app whose id, key and secret are in HARK_CONFIG and SOKETI_DEFAULT_APP_*.
 
+A server may be several nodes: then requests go to the first, and sockets connect to the others (--node, or a command that gives
+them {port2}, {port3} and so on). What else a command needs a port for is {spare}.
+
 Each delivery is checked. If one is lost, comes twice or comes in the wrong order, or a --check is not met, it exits with 5.`,
 		Example: `  hark bench fanout --server 'hark serve'
   hark bench fanout --conns 10000 --outstanding 16 --compare 'hark bench floor-server' 'hark serve'
+  hark bench latency --compare 'hark serve' 'redis-server --port {spare} &
+    hark serve --redis redis://127.0.0.1:{spare} --listen 127.0.0.1:{port2} & hark serve --redis redis://127.0.0.1:{spare}'
   hark bench trigger --url "$PUSHER_URL" --pid "$(pidof hark)" --check 'requests_per_cpu_s>=50000'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,6 +82,8 @@ func scenarioCommand(name, short, long string, scenario bench.Scenario) *cobra.C
 	}
 	f.target, f.format = addTarget(cmd), addFormat(cmd)
 	flags := cmd.Flags()
+	flags.StringArrayVar(&f.nodes, "node", nil, "`HOST:PORT` of another node of the server at --url: sockets connect there, and only requests go to "+
+		"--url; may be given again")
 	flags.IntVar(&f.pid, "pid", 0, "`PID` of the server at --url, for its CPU time and memory (default: these are not measured)")
 	flags.StringVar(&f.server, "server", "", "start this `COMMAND` for each run, and measure it")
 	flags.BoolVar(&f.compare, "compare", false, "start each COMMAND in turn, in pairs, and print ratios to the first")
@@ -123,6 +131,8 @@ func (f *benchFlags) validate(commands []string) ([]bench.Check, error) {
 		return nil, usagef("%q is one argument too many; name servers by --url, --server or --compare", commands[0])
 	case f.compare && f.server != "" || f.target.url != "" && (f.compare || f.server != ""):
 		return nil, usagef("give one of --url, --server and --compare")
+	case f.nodes != nil && (f.compare || f.server != ""):
+		return nil, usagef("--node goes with --url; a command that is started here says {port2} for its second node")
 	case f.pid != 0 && (f.compare || f.server != ""):
 		return nil, usagef("--pid goes with --url; the process of a command that is started here is known")
 	case f.runs < 0:
@@ -160,7 +170,7 @@ func (f *benchFlags) measure(ctx context.Context, scenario bench.Scenario, comma
 	}
 	server := bench.Server{Command: u.Base()}
 	for range f.runs {
-		result, err := bench.Run(ctx, scenario, bench.Target{URL: u, PID: f.pid}, f.settings)
+		result, err := bench.Run(ctx, scenario, bench.Target{URL: u, Nodes: f.nodes, PID: f.pid}, f.settings)
 		if err != nil {
 			return bench.Report{}, err
 		}

@@ -13,37 +13,44 @@ import (
 	"hark/cmd/hark/internal/credentials"
 )
 
-// A client is the sockets and requests of one thread, to one server.
+// A client is the sockets and requests of one thread, to one server, or to the nodes of one.
 type client struct {
-	ctx       context.Context // of the run
-	loop      *loop
-	url       credentials.URL
-	address   netip.AddrPort
-	patience  time.Duration
-	handshake []byte // of every websocket
-	stamps    stamps
-	frame     []byte // being sent; used again
+	ctx      context.Context // of the run
+	loop     *loop
+	url      credentials.URL // where requests go
+	address  netip.AddrPort
+	nodes    []node // where sockets connect, in turn
+	patience time.Duration
+	stamps   stamps
+	frame    []byte // being sent; used again
 }
 
-func newClient(ctx context.Context, u credentials.URL, patience time.Duration) (*client, error) {
-	address, err := resolve(ctx, u)
+// A node is where sockets connect.
+type node struct {
+	address   netip.AddrPort
+	handshake []byte // of every websocket
+}
+
+func newClient(ctx context.Context, t Target, patience time.Duration) (*client, error) {
+	address, err := resolve(ctx, t.URL)
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLoop()
-	if err != nil {
-		return nil, err
+	c := &client{ctx: ctx, url: t.URL, address: address, patience: patience}
+	for _, u := range t.sockets() {
+		if address, err = resolve(ctx, u); err != nil {
+			return nil, err
+		}
+		c.nodes = append(c.nodes, node{address, handshake(u)})
 	}
+	c.loop, err = newLoop()
+	return c, err
+}
+
+func handshake(u credentials.URL) []byte {
 	path := u.Prefix + "/app/" + url.PathEscape(u.App.Key.Key) + "?protocol=7&client=hark-bench&version=1.0.0"
-	return &client{
-		ctx:      ctx,
-		loop:     l,
-		url:      u,
-		address:  address,
-		patience: patience,
-		handshake: []byte("GET " + path + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aGFyayBiZW5jaCBjbGllbg==\r\n\r\n"),
-	}, nil
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aGFyayBiZW5jaCBjbGllbg==\r\n\r\n")
 }
 
 func resolve(ctx context.Context, u credentials.URL) (netip.AddrPort, error) {

@@ -1,7 +1,8 @@
 // Package bench measures a server that speaks the Pusher protocol, from outside and on Linux: what a delivery, a connection or
 // a request costs it in CPU time and memory, how late events arrive, and whether all of them arrive once and in order.
 //
-// A Target is the server, started here or found running. A Scenario loads it in one way and returns Figures. Compare runs one
+// A Target is the server, started here or found running; it may be several nodes, of which one takes requests and the others
+// have the sockets. A Scenario loads it in one way and returns Figures. Compare runs one
 // scenario against several servers in turn; a Check holds a figure against a number; a Report is what all runs had.
 //
 // The client costs less than the server that it measures: one thread with one epoll set serves all websockets and all

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,9 +27,13 @@ func (f *faulty) serve(t *testing.T) Target {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /app/{key}", f.connect)
 	mux.HandleFunc("POST /apps/{id}/events", f.trigger)
-	server := httptest.NewServer(mux)
+	return Target{URL: testURL(listen(t, mux))}
+}
+
+func listen(t *testing.T, h http.Handler) net.Addr {
+	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return Target{URL: testURL(server.Listener.Addr().(*net.TCPAddr))}
+	return server.Listener.Addr()
 }
 
 func (f *faulty) connect(w http.ResponseWriter, r *http.Request) {
@@ -146,5 +151,27 @@ func TestFaultsAreFound(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestNodes has a server of three nodes: one takes requests, the others have a socket each.
+func TestNodes(t *testing.T) {
+	f := &faulty{faults: func(_, _ int, frame []byte) [][]byte { return [][]byte{frame} }}
+	var conns [2]atomic.Int32
+	target := Target{URL: testURL(listen(t, http.HandlerFunc(f.trigger)))}
+	for i := range conns {
+		target.Nodes = append(target.Nodes, listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conns[i].Add(1)
+			f.connect(w, r)
+		})).String())
+	}
+	scenario := &Latency{Duration: 20 * time.Millisecond, Rate: 1000, Conns: 4, Channels: 1, Size: 64, Publishers: 1}
+	result, err := Run(t.Context(), scenario, target, Settings{Patience: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.Tally.OK() || conns[0].Load() != 2 || conns[1].Load() != 2 {
+		t.Errorf("the nodes have %d and %d sockets and deliveries are %+v, want 2 and 2, and nothing wrong",
+			conns[0].Load(), conns[1].Load(), result.Tally)
 	}
 }

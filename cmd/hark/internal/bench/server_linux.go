@@ -21,7 +21,24 @@ import (
 // A Target is a server to measure.
 type Target struct {
 	URL credentials.URL
-	PID int // of the process whose CPU time and memory count, with its descendants; 0: none, so there are no such figures
+	// Nodes are the hosts, with the port, of other nodes of the server: sockets connect to them in turn, and only requests
+	// go to URL. None: sockets connect to URL.
+	Nodes []string
+	PID   int // of the process whose CPU time and memory count, with its descendants; 0: none, so there are no such figures
+}
+
+// sockets returns where sockets connect.
+func (t Target) sockets() []credentials.URL {
+	if len(t.Nodes) == 0 {
+		return []credentials.URL{t.URL}
+	}
+	var all []credentials.URL
+	for _, host := range t.Nodes {
+		u := t.URL
+		u.Host = host
+		all = append(all, u)
+	}
+	return all
 }
 
 // The app of servers that are started here.
@@ -46,20 +63,30 @@ type server struct {
 	ended   chan struct{}
 }
 
-// start runs a shell's command line as a server on a free port, and returns when it answers.
+// start runs a shell's command line as a server on free ports, and returns when all of its nodes answer. What the line may
+// say is {port}, for each further node {port2}, {port3} and so on, and {spare}, which is for anything else.
 func start(ctx context.Context, line string) (*server, error) {
-	ports, err := freePorts(2)
+	nodes := 1
+	for strings.Contains(line, portName(nodes+1)) {
+		nodes++
+	}
+	ports, err := freePorts(nodes + 1)
 	if err != nil {
 		return nil, err
 	}
+	spare, ports := ports[0], ports[1:]
 	config, err := writeConfig()
 	if err != nil {
 		return nil, err
 	}
 	s := &server{said: &tail{}, config: config, ended: make(chan struct{})}
-	line = strings.ReplaceAll(line, "{port}", ports[0])
+	line = strings.NewReplacer("{port}", ports[0], "{spare}", spare).Replace(line)
+	for i, port := range ports[1:] {
+		line = strings.ReplaceAll(line, portName(i+2), port)
+		s.Nodes = append(s.Nodes, loopback(port))
+	}
 	s.command = exec.Command("/bin/sh", "-c", line)
-	s.command.Env = append(os.Environ(), environment(ports, config)...)
+	s.command.Env = append(os.Environ(), environment(ports[0], spare, config)...)
 	s.command.Stdout, s.command.Stderr = s.said, s.said
 	s.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.command.WaitDelay = stopTimeout
@@ -70,26 +97,31 @@ func start(ctx context.Context, line string) (*server, error) {
 		_ = s.command.Wait() // how it ended says less than what it said
 		close(s.ended)
 	}()
-	s.Target = Target{
-		URL: credentials.URL{
-			Scheme: "http",
-			Host:   net.JoinHostPort("127.0.0.1", ports[0]),
-			App:    credentials.App{ID: appID, Key: authz.Key{Key: appKey, Secret: appSecret}},
-		},
-		PID: s.command.Process.Pid,
+	s.PID = s.command.Process.Pid
+	s.URL = credentials.URL{
+		Scheme: "http",
+		Host:   loopback(ports[0]),
+		App:    credentials.App{ID: appID, Key: authz.Key{Key: appKey, Secret: appSecret}},
 	}
-	if err := s.awaitReady(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", line, err), s.stop())
+	for _, host := range append([]string{s.URL.Host}, s.Nodes...) {
+		if err := s.awaitReady(ctx, host); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", line, err), s.stop())
+		}
 	}
 	return s, nil
 }
 
+// portName is what a line says for the port of its n-th node, from the second.
+func portName(n int) string { return fmt.Sprintf("{port%d}", n) }
+
+func loopback(port string) string { return net.JoinHostPort("127.0.0.1", port) }
+
 // environment tells servers of several kinds the same: an address, an app, and that nothing is limited.
-func environment(ports []string, config string) []string {
+func environment(port, spare, config string) []string {
 	return []string{
-		"PORT=" + ports[0],
-		"HARK_LISTEN=127.0.0.1:" + ports[0], "HARK_CONFIG=" + config,
-		"SOKETI_HOST=127.0.0.1", "SOKETI_PORT=" + ports[0], "SOKETI_METRICS_SERVER_PORT=" + ports[1],
+		"PORT=" + port,
+		"HARK_LISTEN=" + loopback(port), "HARK_CONFIG=" + config,
+		"SOKETI_HOST=127.0.0.1", "SOKETI_PORT=" + port, "SOKETI_METRICS_SERVER_PORT=" + spare,
 		"SOKETI_SHUTDOWN_GRACE_PERIOD=1",
 		"SOKETI_DEFAULT_APP_ID=" + appID, "SOKETI_DEFAULT_APP_KEY=" + appKey, "SOKETI_DEFAULT_APP_SECRET=" + appSecret,
 		"SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES=true", "SOKETI_PRESENCE_MAX_MEMBERS=1000000",
@@ -126,15 +158,15 @@ func freePorts(n int) ([]string, error) {
 	return ports, errors.Join(errs...)
 }
 
-// awaitReady asks whether the server is ready until there is an answer other than 503, which Hark and soketi give while
+// awaitReady asks whether a node is ready until there is an answer other than 503, which Hark and soketi give while
 // they start. A server that does not know the question is ready.
-func (s *server) awaitReady(ctx context.Context) error {
+func (s *server) awaitReady(ctx context.Context, host string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	ask := time.NewTicker(askAgain)
 	defer ask.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL.Base()+"/ready", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/ready", nil)
 		if err != nil {
 			return err
 		}
@@ -148,7 +180,7 @@ func (s *server) awaitReady(ctx context.Context) error {
 		case <-s.ended:
 			return fmt.Errorf("it ended before it answered: %s", s.said)
 		case <-ctx.Done():
-			return fmt.Errorf("it does not answer at %s (say {port} or $PORT where the command wants a port): %s", s.URL.Host, s.said)
+			return fmt.Errorf("it does not answer at %s (say {port} or $PORT where the command wants a port): %s", host, s.said)
 		case <-ask.C:
 		}
 	}

@@ -40,7 +40,7 @@ func Run(ctx context.Context, scenario Scenario, target Target, settings Setting
 	}
 	runtime.LockOSThread() // the loop's sockets are ready for this thread
 	defer runtime.UnlockOSThread()
-	c, err := newClient(ctx, target.URL, settings.Patience)
+	c, err := newClient(ctx, target, settings.Patience)
 	if err != nil {
 		return Result{}, err
 	}

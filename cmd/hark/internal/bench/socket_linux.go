@@ -13,6 +13,7 @@ import (
 // A socket is one websocket client.
 type socket struct {
 	client       *client
+	node         node
 	line         *line
 	on           listener
 	id           protocol.SocketID // "": not established
@@ -41,13 +42,13 @@ var (
 
 // connect begins the connection of a new socket. receiveBuffer is in bytes; 0: what the system has.
 func (c *client) connect(on listener, index, receiveBuffer int) (*socket, error) {
-	s := &socket{client: c, on: on, index: index}
+	s := &socket{client: c, node: c.nodes[index%len(c.nodes)], on: on, index: index}
 	var err error
-	s.line, err = c.loop.dial(c.address, s, receiveBuffer)
+	s.line, err = c.loop.dial(s.node.address, s, receiveBuffer)
 	return s, err
 }
 
-func (s *socket) opened() { s.line.write(s.client.handshake) }
+func (s *socket) opened() { s.line.write(s.node.handshake) }
 
 func (s *socket) ended(err error) {
 	switch {

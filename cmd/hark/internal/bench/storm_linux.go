@@ -49,7 +49,7 @@ func (t *Storm) run(s *session) error {
 	if err != nil {
 		return err
 	}
-	other, err := newClient(s.ctx, s.url, s.patience)
+	other, err := newClient(s.ctx, s.target, s.patience)
 	if err != nil {
 		return err
 	}
