@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint stress scenarios chaos fuzz peers bench microbench pgo build docker
+.PHONY: test setup check lint stress scenarios chaos fuzz peers bench bench-nodes microbench pgo build docker
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
@@ -52,6 +52,10 @@ peers:
 # BENCH_RUNS=1 BENCH_SECONDS=1 make bench. A target that is missed is a failure with BENCH_FLAGS=--check.
 bench:
 	@.ci/bench $(BENCH_FLAGS)
+
+# How late events are that come from another node, over Redis, against a single node: 3 minutes, as make bench.
+bench-nodes: setup
+	@.ci/bench-nodes $(BENCH_FLAGS)
 
 microbench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
