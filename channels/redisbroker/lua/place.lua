@@ -27,10 +27,12 @@ local function emit(body, id)
 end
 
 -- trim lets go of what is older than age ms, and of what is more than cap bytes,
--- but for the last entry. It does a bounded amount of it at a time.
+-- but for the last entry: some more of it each time, so that not every event has to
+-- look, and a bounded amount.
 local function trim(age, cap)
+  if P.bytes <= cap and P.oldest >= now - age - 1000 then return end
+  if P.bytes > cap then cap = cap - cap / 16 end
   for _ = 1, 8 do
-    if P.bytes <= cap and P.oldest >= now - age - 1000 then return end
     local old = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 33)
     local n = 0
     for i = 1, math.min(#old - 1, 32) do
