@@ -69,10 +69,10 @@ func keep(b *testing.B, s *redistest.Server, f func(i int)) {
 	b.ReportMetric(float64(read(b, s).memory-before.memory)/float64(b.N), "redis-B/op")
 }
 
-// several starts so many nodes on a Redis.
+// several starts so many nodes on a Redis that keeps a log, as it should.
 func several(b *testing.B, n int) (*redistest.Server, []*redisbroker.Broker) {
 	b.Helper()
-	s, own := redistest.Start(b, redistest.Options{}), prefix()
+	s, own := redistest.Start(b, redistest.Options{AppendOnly: true}), prefix()
 	nodes := make([]*redisbroker.Broker, n)
 	for i := range nodes {
 		nodes[i], _ = benchNode(b, s.Addr(), own, nil)
@@ -201,7 +201,7 @@ func BenchmarkScaleIdle(b *testing.B) {
 }
 
 // BenchmarkScaleMemory is what each of these takes of Redis's memory: a place with a socket, a user on a place, a further
-// socket, and an event of 200 bytes as long as it is kept.
+// socket, an event of 200 bytes as long as it is kept, and a node with its connections.
 func BenchmarkScaleMemory(b *testing.B) {
 	b.Run("place", func(b *testing.B) {
 		s, nodes := several(b, 1)
@@ -219,16 +219,19 @@ func BenchmarkScaleMemory(b *testing.B) {
 	})
 	b.Run("event", func(b *testing.B) {
 		s, nodes := several(b, 1)
-		enter(b, nodes[0], place("c"), user("1.1", ""))
-		e := channels.Envelope{Place: place("c"), Name: "e", Data: strings.Repeat("x", 200)}
-		keep(b, s, func(int) {
-			if _, err := nodes[0].Publish(context.Background(), e); err != nil {
+		data := strings.Repeat("x", 200)
+		keep(b, s, func(i int) {
+			at := place(fmt.Sprint("c", i/1000)) // more would be more than is kept
+			if i%1000 == 0 {
+				enter(b, nodes[0], at, user("1.1", ""))
+			}
+			if _, err := nodes[0].Publish(context.Background(), channels.Envelope{Place: at, Name: "e", Data: data}); err != nil {
 				b.Fatal(err)
 			}
 		})
 	})
 	b.Run("node", func(b *testing.B) {
-		s, own := redistest.Start(b, redistest.Options{}), prefix()
+		s, own := redistest.Start(b, redistest.Options{AppendOnly: true}), prefix()
 		benchNode(b, s.Addr(), own, nil)
 		keep(b, s, func(int) { benchNode(b, s.Addr(), own, nil) })
 	})
