@@ -90,12 +90,13 @@ func New(c Config) (*Broker, error) {
 	for range pipes {
 		b.pipes = append(b.pipes, &pipe{queue: make(chan *call, c.Queue)})
 	}
+	tags := tagsOf(c.Partitions)
 	for i := range lines {
-		b.lines = append(b.lines, newLine(b, b.newKeys(tagOf(i)).base+"line"))
+		b.lines = append(b.lines, newLine(b, b.newKeys(tags[i]).base+"line"))
 	}
-	for i := range c.Partitions {
+	for i, tag := range tags {
 		b.partitions = append(b.partitions, &partition{
-			keys: b.newKeys(tagOf(i)), pipe: b.pipes[i%pipes], line: b.lines[i%lines],
+			keys: b.newKeys(tag), pipe: b.pipes[i%pipes], line: b.lines[i%lines],
 		})
 	}
 	b.control = newControl(b)

@@ -20,7 +20,7 @@
 //
 // # Keys
 //
-// Places are spread over partitions. A partition is a hash tag, {p0}, {p1}, …, so that
+// Places are spread over partitions. A partition is a hash tag, {p0}, {p7}, …, so that
 // all keys of a place are in one slot; in a Redis Cluster it is also a connection. Keys
 // begin with Config.Prefix and the tag; APP is an app's id, with %, : and space escaped.
 //

@@ -70,4 +70,38 @@ func placeOf(member string) (channels.Place, bool) {
 
 var unescape = strings.NewReplacer("%20", " ", "%3A", ":", "%25", "%")
 
-func tagOf(i int) string { return "p" + strconv.Itoa(i) }
+// slots is how many hash slots a Redis Cluster has. Its masters have ranges of them.
+const slots = 16384
+
+// tagsOf returns the hash tags of n partitions. Their slots are evenly spread, so that
+// masters with as many slots have as many partitions, or one more: the slots of p0 to
+// p31 themselves are all in four of eight masters' ranges.
+func tagsOf(n int) []string {
+	tags := make([]string, n)
+	for i, left := 0, n; left > 0; i++ {
+		tag := "p" + strconv.Itoa(i)
+		if at := int(slotOf(tag)) * n / slots; tags[at] == "" {
+			tags[at] = tag
+			left--
+		}
+	}
+	return tags
+}
+
+// slotOf returns the slot of a hash tag: its CRC16 with the polynomial of XMODEM.
+//
+// Redis: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/ "Key distribution model"
+func slotOf(tag string) uint16 {
+	var crc uint16
+	for i := range len(tag) {
+		crc ^= uint16(tag[i]) << 8
+		for range 8 {
+			high := crc & 0x8000
+			crc <<= 1
+			if high != 0 {
+				crc ^= 0x1021
+			}
+		}
+	}
+	return crc % slots
+}

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -9,9 +8,6 @@ import (
 type note struct {
 	channel, event, user string
 }
-
-// partitions is over how many streams the notes are spread.
-const partitions = 32
 
 // notes returns all notes; those of one channel in order.
 func (w *world) notes() []note {
@@ -26,17 +22,17 @@ func (w *world) notes() []note {
 		}
 	}
 	var all []note
-	for i := range partitions {
-		answered := false
-		for _, m := range masters {
-			answer, err := m.Do("XRANGE", fmt.Sprintf("hark:{p%d}:notes", i), "-", "+")
-			if err == nil {
-				answered = true
-				all = append(all, parseNotes(w.t, answer)...)
-			}
+	for _, m := range masters {
+		keys, err := m.Do("KEYS", "hark:{*}:notes")
+		if err != nil {
+			w.t.Fatalf("the notes cannot be read: %v", err)
 		}
-		if !answered {
-			w.t.Fatalf("the notes of partition %d cannot be read", i)
+		for key := range strings.FieldsSeq(keys) {
+			answer, err := m.Do("XRANGE", key, "-", "+")
+			if err != nil {
+				w.t.Fatalf("the notes of %s cannot be read: %v", key, err)
+			}
+			all = append(all, parseNotes(w.t, answer)...)
 		}
 	}
 	return all
