@@ -3,6 +3,8 @@ package channels
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"strings"
 	"time"
 
 	"hark/authz"
@@ -15,6 +17,12 @@ import (
 type Place struct {
 	App     string // the app's id, never an alias
 	Channel string
+}
+
+// hash spreads places over shards. It is not maphash.Comparable: of that Go 1.26.8, with
+// a profile, has made what it could not link (R_USEIFACE … is not a type or itab).
+func (p Place) hash(seed maphash.Seed) uint64 {
+	return 31*maphash.String(seed, p.App) + maphash.String(seed, p.Channel)
 }
 
 // A Position says where in a place's order something stands. Positions of
@@ -137,7 +145,7 @@ type Broker interface {
 }
 
 // Questions are what can be asked of a broker about all nodes at once. An
-// answer is complete, or an error.
+// answer is complete, or there is an error.
 type Questions interface {
 	// Info counts the sockets and users on p, and returns its cached event.
 	Info(ctx context.Context, p Place) (ChannelInfo, error)
@@ -146,10 +154,37 @@ type Questions interface {
 	// Occupied lists the places of an app that have a socket and whose channel
 	// begins with prefix, in no order.
 	Occupied(ctx context.Context, app, prefix string) ([]ChannelInfo, error)
+	// Ask puts a question to every node that lives, this one included
+	// (Sink.Answer), and returns what they say, in no order. A node whose lease is
+	// over is not waited for. A *SilentError names those of which no answer came
+	// before ctx ended, or within the time that the broker has for a call, and those
+	// that could not answer; what the others say is returned with it.
+	Ask(ctx context.Context, question string) ([]Answer, error)
 }
 
+// An Answer is what a node says to a question.
+type Answer struct {
+	Node string // its name, which no other node has
+	Text string
+}
+
+// A SilentError names the nodes of which it is not known what they have: they did not
+// answer in time, or could not. What is returned with it is that of the others.
+type SilentError struct {
+	Nodes []string // in order
+	Err   error    // why the last of them did not
+}
+
+// Error names the nodes.
+func (e *SilentError) Error() string {
+	return "channels: no answer of " + strings.Join(e.Nodes, ", ") + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *SilentError) Unwrap() error { return e.Err }
+
 // A Sink is told by a broker what happens, place by place in order. Calls for
-// one place never overlap. No method blocks.
+// one place never overlap. No method but Answer blocks.
 type Sink interface {
 	// Deliver hands over the next envelope of its place.
 	Deliver(e Envelope)
@@ -159,6 +194,9 @@ type Sink interface {
 	Gap(p Place, now Snapshot)
 	// State says whether the broker can be reached: nil, or why not.
 	State(err error)
+	// Answer answers a question of a node. It may take until ctx ends, and is called
+	// concurrently with everything.
+	Answer(ctx context.Context, question string) (string, error)
 }
 
 // A GrantStore is a Broker that also keeps grants for sockets of other nodes: a

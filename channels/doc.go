@@ -78,6 +78,18 @@
 // policy is as old as the moment when it began: what was taken back later, it does
 // not give again (revoked.go).
 //
+// # The way of a question
+//
+// Who is connected is known to each node of its own connections only, so all are asked
+// when somebody wants to know:
+//
+//	App.Connections, Users     check, ask                    connections.go
+//	Broker.Ask                 all nodes that live, this one, too
+//	sink.Answer                one at a time                 enumeration.go
+//	Hub.enumerate              every connection, in copies of their lists
+//	lowest                     the first behind the cursor   lowest.go
+//	merge                      up to where all have told what they have
+//
 // # What holds
 //
 //   - On one channel all subscribers get events, and the comings and goings of
@@ -97,6 +109,8 @@
 //   - An app's id is part of every key. Apps share nothing.
 //   - Nothing is private to whom nobody has said yes. An error, a panic and no answer
 //     in time are no yes; and a no that a client is told of is definite.
+//   - A list of connections or users is that of all nodes, or an error names those that
+//     are missing.
 //   - What is triggered on a node after Revoke has returned there does not reach who
 //     was revoked, and what had been signed or granted before does not bring it back.
 //

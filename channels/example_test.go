@@ -2,6 +2,7 @@ package channels_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -58,4 +59,28 @@ func ExampleHub_OnUnsubscribed() {
 			log.Printf("%s was thrown out of %s: %s", sub.Socket().Identity().ID, c["room"], why.Reason)
 		}
 	})
+}
+
+// Whoever sees an order is listed page by page. What a silent node has is missing, and that
+// is said at the end.
+func ExampleApp_Connections() {
+	var app *channels.App // from Hub.App
+	var page channels.Page
+	for {
+		list, next, err := app.Connections(context.Background(), channels.On("private-order.7"), page)
+		silent, partial := errors.AsType[*channels.SilentError](err)
+		if err != nil && !partial {
+			log.Print(err)
+			return
+		}
+		for _, c := range list {
+			fmt.Println(c.Identity.ID, "since", c.Since, "on", c.Node)
+		}
+		if partial {
+			fmt.Println("and whoever is on", silent.Nodes)
+		}
+		if page.Cursor = next; next == "" {
+			return
+		}
+	}
 }

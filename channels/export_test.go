@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"context"
 	"time"
 
 	"hark/authz"
@@ -90,3 +91,8 @@ func (h *Hub) Closings() int {
 
 // CloseWithin lets the socket be closed with 4200 like the only one of a pass.
 func (s *Socket) CloseWithin(d time.Duration) { s.hub.closings.spread([]*Socket{s}, d) }
+
+// Answer answers a question as this node.
+func (h *Hub) Answer(ctx context.Context, question string) (string, error) {
+	return (*sink)(h).Answer(ctx, question)
+}

@@ -39,6 +39,8 @@ type Hub struct {
 
 	control  *control // commands to be carried out
 	closings closings // connections to be closed when it is time
+
+	enumerating chan struct{} // capacity 1; held while an enumeration is answered
 }
 
 const (
@@ -67,6 +69,8 @@ func New(c Config) (*Hub, error) {
 		ending:   make(chan struct{}),
 		later:    later{channels: make(map[*Channel]bool)},
 		control:  newControl(),
+
+		enumerating: make(chan struct{}, 1),
 	}
 	h.closings.hub, h.closings.wake = h, make(chan struct{}, 1)
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise

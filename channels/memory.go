@@ -260,6 +260,22 @@ func (m *Memory) Occupied(_ context.Context, app, prefix string) ([]ChannelInfo,
 	return infos, nil
 }
 
+// memoryNode is the name of the only node there is.
+const memoryNode = "local"
+
+// Ask implements Questions.
+func (m *Memory) Ask(ctx context.Context, question string) ([]Answer, error) {
+	sink := m.sink.Load()
+	if sink == nil {
+		return nil, ErrUnavailable
+	}
+	text, err := (*sink).Answer(ctx, question)
+	if err != nil {
+		return nil, &SilentError{Nodes: []string{memoryNode}, Err: err}
+	}
+	return []Answer{{memoryNode, text}}, nil
+}
+
 // match returns the places that f is true for.
 func (m *Memory) match(f func(Place) bool) []*memoryPlace {
 	var places []*memoryPlace
@@ -277,7 +293,7 @@ func (m *Memory) match(f func(Place) bool) []*memoryPlace {
 }
 
 func (m *Memory) shard(place Place) *memoryShard {
-	return &m.shards[maphash.Comparable(m.seed, place)%registryShards]
+	return &m.shards[place.hash(m.seed)%registryShards]
 }
 
 // lock returns the place with its mutex held. Where nobody is on the place it

@@ -28,7 +28,7 @@ func newRegistry() *registry {
 }
 
 func (r *registry) shard(p Place) *registryShard {
-	return &r.shards[maphash.Comparable(r.seed, p)%registryShards]
+	return &r.shards[p.hash(r.seed)%registryShards]
 }
 
 // find returns the channel at p, or nil if nobody here is on it.

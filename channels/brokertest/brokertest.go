@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) channels.Broker) {
 		{"questions are answered for all nodes", questions},
 		{"joins, leaves and events of a place share one order", mixedOrder},
 		{"commands reach every node, in order, whoever is there", commands},
+		{"a question is answered by the node that asks, too", asksItself},
+		{"a node that cannot answer is named", cannotAnswer},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
@@ -51,6 +53,10 @@ type recorder struct {
 	changed   chan struct{} // closed when envelopes has grown
 	up        chan struct{} // closed when the broker is reachable
 	once      sync.Once
+
+	// answer is what the node answers, static from Run's beginning; nil: "to " and the
+	// question.
+	answer func(ctx context.Context, question string) (string, error)
 }
 
 func (r *recorder) Deliver(e channels.Envelope) {
@@ -67,6 +73,13 @@ func (r *recorder) State(err error) {
 	if err == nil {
 		r.once.Do(func() { close(r.up) })
 	}
+}
+
+func (r *recorder) Answer(ctx context.Context, question string) (string, error) {
+	if r.answer != nil {
+		return r.answer(ctx, question)
+	}
+	return "to " + question, nil
 }
 
 // all returns what was delivered on p, and a channel that is closed when there
@@ -102,7 +115,13 @@ func (r *recorder) until(t *testing.T, b channels.Broker, p channels.Place) []ch
 // start runs b into a recorder until the test ends.
 func start(t *testing.T, b channels.Broker) *recorder {
 	t.Helper()
-	r := &recorder{changed: make(chan struct{}), up: make(chan struct{})}
+	return startAnswering(t, b, nil)
+}
+
+// startAnswering is start with a recorder that answers questions.
+func startAnswering(t *testing.T, b channels.Broker, answer func(context.Context, string) (string, error)) *recorder {
+	t.Helper()
+	r := &recorder{changed: make(chan struct{}), up: make(chan struct{}), answer: answer}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx, r) }()
@@ -185,6 +204,9 @@ func beforeRun(t *testing.T, b channels.Broker) {
 	}
 	if err := b.Leave(t.Context(), p, socket("1.1")); !errors.Is(err, channels.ErrUnavailable) {
 		t.Errorf("Leave: %v, want ErrUnavailable", err)
+	}
+	if _, err := b.(channels.Questions).Ask(t.Context(), "?"); !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Ask: %v, want ErrUnavailable", err)
 	}
 }
 

@@ -29,6 +29,9 @@ func RunNodes(t *testing.T, open func(t *testing.T, n int) []channels.Broker) {
 		{"a node hears nothing of places that it does not hold", 2, heldOnly},
 		{"commands have one order on all nodes", 3, sharedCommands},
 		{"a node that ends takes its sockets away", 2, endOfNode},
+		{"all nodes answer a question", 3, allAnswer},
+		{"what others answer is there beside the name of a silent node", 3, silentNode},
+		{"a node that has ended is not asked", 2, endedNode},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t, tt.n)) })
@@ -43,6 +46,23 @@ func startAll(t *testing.T, b []channels.Broker) []*recorder {
 		all = append(all, start(t, one))
 	}
 	return all
+}
+
+// startStopping runs b until stop is called, which waits for its end.
+func startStopping(t *testing.T, b channels.Broker) (stop func()) {
+	t.Helper()
+	r := &recorder{changed: make(chan struct{}), up: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx, r) }()
+	<-r.up
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+	}
 }
 
 // await returns what was delivered on p before the event of that name, once it is there.
@@ -296,16 +316,9 @@ func endOfNode(t *testing.T, b []channels.Broker) {
 	r := start(t, b[0])
 	p := place("presence-a")
 	enter(t, b[0], p, user("1.1", "watcher"))
-	other := &recorder{changed: make(chan struct{}), up: make(chan struct{})}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b[1].Run(ctx, other) }()
-	<-other.up
+	stop := startStopping(t, b[1])
 	enter(t, b[1], p, user("2.1", "ada"), user("2.2", "bob"))
 	stop()
-	if err := <-done; err != nil {
-		t.Fatalf("Run: %v", err)
-	}
 	got := story(r.until(t, b[0], p))
 	slices.Sort(got)
 	expect(t, "told", got, []string{"+ada", "+bob", "+watcher", "-ada", "-bob"})

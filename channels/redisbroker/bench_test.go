@@ -27,7 +27,8 @@ func (s *stopwatch) Deliver(e channels.Envelope) {
 		s.arrived <- e.Name
 	}
 }
-func (s *stopwatch) Gap(channels.Place, channels.Snapshot) {}
+func (s *stopwatch) Answer(context.Context, string) (string, error) { return "here", nil }
+func (s *stopwatch) Gap(channels.Place, channels.Snapshot)          {}
 func (s *stopwatch) State(err error) {
 	if err == nil {
 		close(s.up)

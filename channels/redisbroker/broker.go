@@ -43,6 +43,8 @@ type Broker struct {
 	tasks    tasks
 	syncs    chan struct{} // one taken by each sync under way
 
+	asks, answering chan struct{} // one taken by each question of this node, and of others, under way
+
 	mu     sync.RWMutex
 	places map[channels.Place]*place // guarded by mu
 }
@@ -78,8 +80,9 @@ func New(c Config) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		config: c, name: randomName(), beatNow: make(chan struct{}, 1), places: make(map[channels.Place]*place),
+		config: c, name: nodeName(c.Node), beatNow: make(chan struct{}, 1), places: make(map[channels.Place]*place),
 		lease: lease{turned: make(chan struct{})}, syncs: make(chan struct{}, syncsAtOnce),
+		asks: make(chan struct{}, asksAtOnce), answering: make(chan struct{}, answersAtOnce),
 	}
 	// A subscription of Redis Cluster is a connection to the master of one slot.
 	// Elsewhere one connection has all, and a few pipes keep large calls apart.
@@ -101,6 +104,15 @@ func New(c Config) (*Broker, error) {
 	}
 	b.control = newControl(b)
 	return b, nil
+}
+
+// nodeName returns a name that no other node has, and that begins with the words of an
+// operator, if there are any.
+func nodeName(words string) string {
+	if words == "" {
+		return randomName()
+	}
+	return words + "-" + randomName()
 }
 
 func randomName() string {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -23,6 +25,11 @@ type Config struct {
 	Redis redis.UniversalOptions
 	// Prefix begins every key; "": "hark". It has no braces.
 	Prefix string
+	// Node begins the name of this node, which it has in lists of connections and where
+	// it does not answer: the host's name, for instance. Letters, digits, "-", "_" and
+	// ".", at most 63: it is a part of keys. What makes it the only one is added. "":
+	// the name is random.
+	Node string
 	// Partitions is over how many hash tags places are spread; 0: 32. In a Redis
 	// Cluster it bounds over how many masters they can be, and is the number of
 	// connections that each node subscribes on.
@@ -66,6 +73,9 @@ type Counters interface {
 	Fenced()
 	// Swept counts a dead node's part of a partition that this node has cleared away.
 	Swept()
+	// Unanswered counts a question of another node that this one did not answer,
+	// because it was answering too many.
+	Unanswered()
 }
 
 type noCounters struct{}
@@ -75,6 +85,7 @@ func (noCounters) Gap()         {}
 func (noCounters) Overflow(int) {}
 func (noCounters) Fenced()      {}
 func (noCounters) Swept()       {}
+func (noCounters) Unanswered()  {}
 
 func (c Config) withDefaults() Config {
 	if c.Prefix == "" {
@@ -120,6 +131,9 @@ func (c Config) validate() error {
 	if strings.ContainsAny(c.Prefix, "{}") {
 		bad("Prefix is %q; braces would move its keys to other slots", c.Prefix)
 	}
+	if len(c.Node) > 63 || strings.ContainsFunc(c.Node, notInNames) {
+		bad(`Node is %q; it may have 63 letters, digits, "-", "_" and "."`, c.Node)
+	}
 	if c.Partitions < 1 || c.Partitions > 1024 {
 		bad("Partitions is %d; it must be from 1 to 1024", c.Partitions)
 	}
@@ -133,6 +147,11 @@ func (c Config) validate() error {
 		bad("Timeout, HistoryBytes, Notes and Queue may not be negative, and History must be at least 1s")
 	}
 	return errors.Join(errs...)
+}
+
+// notInNames reports whether r cannot be in the name of a node.
+func notInNames(r rune) bool {
+	return r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
 }
 
 // cluster reports whether the Redis is a Redis Cluster, as go-redis decides it.

@@ -21,6 +21,7 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		{"braces", redisbroker.Config{Prefix: "a{b"}, "braces"},
+		{"node", redisbroker.Config{Node: "a:b"}, "Node is \"a:b\""},
 		{"partitions", redisbroker.Config{Partitions: -1}, "Partitions is -1"},
 		{"lease", redisbroker.Config{Lease: time.Millisecond}, "Lease is 1ms"},
 		{"beat", redisbroker.Config{Beat: 5 * time.Second}, "at most a third of Lease"},
@@ -93,8 +94,9 @@ func TestNoRedis(t *testing.T) {
 // A silent Sink passes on what it is told of the state, once.
 type silent chan error
 
-func (s silent) Deliver(channels.Envelope)             {}
-func (s silent) Gap(channels.Place, channels.Snapshot) {}
+func (s silent) Deliver(channels.Envelope)                      {}
+func (s silent) Answer(context.Context, string) (string, error) { return "here", nil }
+func (s silent) Gap(channels.Place, channels.Snapshot)          {}
 func (s silent) State(err error) {
 	select {
 	case s <- err:
@@ -120,6 +122,7 @@ func TestPermissions(t *testing.T) {
 	if info := b.info(p); info.Users != 2 {
 		t.Errorf("counted %+v, want 2 users", info)
 	}
+	a.askUntil(2, 0)
 	a.stop()
 	b.heard(p, "-ada")
 }

@@ -84,6 +84,10 @@ func (c *control) publish(ctx context.Context, app, body, id string) (channels.P
 
 // heard implements listener.
 func (c *control) heard(_ context.Context, payload string) {
+	if question, ok := strings.CutPrefix(payload, "q"); ok {
+		c.broker.asked(question)
+		return
+	}
 	words := strings.SplitN(payload, " ", 3)
 	if len(words) != 3 || words[0] == "" || words[0][0] != 'c' {
 		return

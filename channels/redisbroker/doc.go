@@ -45,7 +45,9 @@
 //
 // The tag {c} has the commands to all nodes: s their stream, c their pub/sub channel,
 // apps each app's last number, about the last of all. Their numbers are Redis's clock
-// in microseconds, so that they increase whatever is lost.
+// in microseconds, so that they increase whatever is lost. Questions to all nodes are
+// said there, too, and nothing is kept of them; a:ID is the list of what nodes answer,
+// for as long as the asker waits and a second more.
 //
 // A place that nobody is on is kept for Config.History, so that positions go on if
 // somebody comes back, or until its cached event ends. Streams are trimmed by that age
@@ -65,6 +67,9 @@
 //     still, does nothing. go-redis repeats nothing by itself.
 //   - A user is announced at 0→1 and 1→0 over all nodes. Members and counts are those of
 //     all nodes, or an error.
+//   - A question is answered by every node that has a lease when it is asked, in
+//     Config.Timeout, or those that are silent are named. Each node asks 4 questions at a
+//     time and answers 64, of up to 1 MiB each.
 //   - No queue is without a bound: calls (Config.Queue), what waits while a place is
 //     put in order (what is more is read from the stream), tellings and catchings-up at
 //     a time. Sink.Deliver is called on the goroutine that receives: when that is slow

@@ -20,6 +20,7 @@ import (
 //	body    = version kind field*
 //	version = "1"
 //	kind    = "E" event | "M" member | "C" count | "T" terminate | "K" control
+//	        | "Q" question | "A" answer (ask.go)
 //	field   = tag length ":" bytes
 //
 //	E  n name, d data, u user id, x excepted socket, t selector (JSON), c ms to cache
@@ -110,10 +111,7 @@ func decode(body string) (channels.Envelope, error) {
 	if len(body) < 2 {
 		return e, errBody
 	}
-	if body[0] != bodyVersion {
-		return e, errVersion
-	}
-	kind, rest := body[1], body[2:]
+	kind := body[1]
 	switch kind {
 	case 'E':
 		e.Kind = channels.KindEvent
@@ -129,16 +127,9 @@ func decode(body string) (channels.Envelope, error) {
 		return e, errVersion
 	}
 	var came protocol.Member
-	for rest != "" {
-		tag := rest[0]
-		value, after, err := sized(rest[1:])
-		if err != nil {
-			return e, err
-		}
-		rest = after
-		if err := read(&e, &came, kind, tag, value); err != nil {
-			return e, err
-		}
+	err := fields(body, kind, func(tag byte, value string) error { return read(&e, &came, kind, tag, value) })
+	if err != nil {
+		return e, err
 	}
 	if came.UserID != "" {
 		e.Diff = presence.AddedDiff(came)
@@ -147,6 +138,27 @@ func decode(body string) (channels.Envelope, error) {
 		return e, errBody
 	}
 	return e, nil
+}
+
+// fields calls f for the fields of a body of a kind, as long as it returns nil.
+func fields(body string, kind byte, f func(tag byte, value string) error) error {
+	if len(body) < 2 {
+		return errBody
+	}
+	if body[0] != bodyVersion || body[1] != kind {
+		return errVersion
+	}
+	for rest := body[2:]; rest != ""; {
+		value, after, err := sized(rest[1:])
+		if err != nil {
+			return err
+		}
+		if err := f(rest[0], value); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
 }
 
 // read reads one field.

@@ -96,6 +96,50 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
+// What a question and an answer say arrives as it was; one of another version is none.
+func TestAskText(t *testing.T) {
+	q := inquiry{id: "x", text: "1:2 \n\x00", within: 1999 * time.Millisecond}
+	if got, err := decodeInquiry(q.encode()); err != nil || got != q {
+		t.Errorf("%q is %+v, %v, want %+v", q.encode(), got, err, q)
+	}
+	for _, a := range []nodeAnswer{{node: "n", text: "1:2 \n\x00"}, {node: "n", failed: "why"}, {node: "n"}} {
+		if got, err := decodeAnswer(a.encode()); err != nil || got != a {
+			t.Errorf("%q is %+v, %v, want %+v", a.encode(), got, err, a)
+		}
+	}
+	for body, want := range map[string]error{
+		"1Qi1:xz3:new": nil, "1Ai1:xn1:n": nil,
+		"2Qi1:x": errVersion, "2An1:n": errVersion,
+		"1Q": errBody, "1A": errBody, "1Qi1:xm2:-1": errBody, "1An9:n": errBody, "": errBody,
+	} {
+		_, err := decodeInquiry(body)
+		if len(body) > 1 && body[1] == 'A' {
+			_, err = decodeAnswer(body)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", body, err, want)
+		}
+	}
+}
+
+func FuzzAsk(f *testing.F) {
+	f.Add(inquiry{id: "x", text: "?", within: time.Second}.encode())
+	f.Add(nodeAnswer{node: "n", text: "!"}.encode())
+	f.Add(nodeAnswer{node: "n", failed: "!"}.encode())
+	f.Fuzz(func(t *testing.T, body string) {
+		if q, err := decodeInquiry(body); err == nil {
+			if again, err := decodeInquiry(q.encode()); err != nil || again != q {
+				t.Errorf("decodeInquiry(%q) = %+v, %v, want %+v", q.encode(), again, err, q)
+			}
+		}
+		if a, err := decodeAnswer(body); err == nil {
+			if again, err := decodeAnswer(a.encode()); err != nil || again != a {
+				t.Errorf("decodeAnswer(%q) = %+v, %v, want %+v", a.encode(), again, err, a)
+			}
+		}
+	})
+}
+
 func TestGrantText(t *testing.T) {
 	for _, g := range []authz.Grant{
 		{},

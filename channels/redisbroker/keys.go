@@ -39,6 +39,7 @@ func (k keys) occupied(app string) string {
 	return k.base + "occ:" + escape.Replace(app) // sorted set: an app's occupied channels, all with score 0
 }
 func (k keys) publish(id string) string { return k.base + "d:" + id } // string: where a publish was put whose answer was lost
+func (k keys) answers(id string) string { return k.base + "a:" + id } // list: what nodes say to a question
 
 // all returns the keys of the scripts that change who is on a place, in their order.
 func (k keys) all(p channels.Place, node string) []string {

@@ -34,6 +34,7 @@ type node struct {
 	changed chan struct{}
 
 	unsettled map[channels.Place]bool // the last gap left open who is there
+	answer    func(context.Context) (string, error)
 }
 
 // short has everything happen ten times as fast.
@@ -129,6 +130,16 @@ func (n *node) Gap(p channels.Place, now channels.Snapshot) {
 	})
 }
 
+func (n *node) Answer(ctx context.Context, _ string) (string, error) {
+	n.mu.Lock()
+	answer := n.answer
+	n.mu.Unlock()
+	if answer != nil {
+		return answer(ctx)
+	}
+	return "here", nil
+}
+
 func (n *node) State(err error) { n.change(func() { n.up = err == nil }) }
 
 // until waits until f, which is called under mu, is true.
@@ -212,6 +223,8 @@ func (n *node) info(p channels.Place) channels.ChannelInfo {
 type counts struct {
 	counting                                  sync.Mutex
 	caughtUp, gap, overflowed, fenced, sweeps int
+
+	unanswered chan struct{} // gets one for each; nil: nobody looks
 }
 
 func (c *counts) add(to *int, n int) {
@@ -231,6 +244,13 @@ func (c *counts) Gap()           { c.add(&c.gap, 1) }
 func (c *counts) Overflow(n int) { c.add(&c.overflowed, n) }
 func (c *counts) Fenced()        { c.add(&c.fenced, 1) }
 func (c *counts) Swept()         { c.add(&c.sweeps, 1) }
+func (c *counts) Unanswered() {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	if c.unanswered != nil {
+		c.unanswered <- struct{}{}
+	}
+}
 
 func place(channel string) channels.Place { return channels.Place{App: "1", Channel: channel} }
 

@@ -77,7 +77,7 @@ func (b *Broker) beats(ctx context.Context) error {
 				last = nil
 				b.since = time.Now()
 				b.up.Store(true)
-				b.config.Logger.Info("Redis can be reached")
+				b.config.Logger.Info("Redis can be reached", "node", b.name)
 				b.sink.State(nil)
 				b.startAll()
 			} else if time.Since(began) > b.config.Beat {

@@ -20,7 +20,7 @@ import (
 )
 
 // nodeVariable makes the test program a node: it holds the address of a Redis, a
-// prefix, and the user whom the node brings to presence-a.
+// prefix, the user whom the node brings to presence-a, and its lease.
 const nodeVariable = "HARK_TEST_NODE"
 
 // A teller is a Sink that prints what it is told.
@@ -34,7 +34,8 @@ func (t *teller) State(err error) {
 		}
 	}
 }
-func (t *teller) Gap(channels.Place, channels.Snapshot) { fmt.Println("gap") }
+func (t *teller) Answer(context.Context, string) (string, error) { return "here", nil }
+func (t *teller) Gap(channels.Place, channels.Snapshot)          { fmt.Println("gap") }
 func (t *teller) Deliver(e channels.Envelope) {
 	if e.Kind == channels.KindEvent {
 		fmt.Println(e.Name)
@@ -45,6 +46,9 @@ func (t *teller) Deliver(e channels.Envelope) {
 func beNode(config string) {
 	words := strings.Fields(config)
 	c := short(redisbroker.Config{Redis: redis.UniversalOptions{Addrs: words[:1]}, Prefix: words[1]})
+	if len(words) > 3 {
+		c.Lease, _ = time.ParseDuration(words[3]) // else New complains
+	}
 	b, err := redisbroker.New(c)
 	if err != nil {
 		panic(err)
@@ -65,8 +69,14 @@ func beNode(config string) {
 // process starts a node of its own, and returns when it has entered.
 func process(t *testing.T, addr, prefix, user string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
+	return processWith(t, addr, prefix, user, "")
+}
+
+// processWith is process with a lease.
+func processWith(t *testing.T, addr, prefix, user, lease string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), nodeVariable+"="+addr+" "+prefix+" "+user)
+	cmd.Env = append(os.Environ(), nodeVariable+"="+addr+" "+prefix+" "+user+" "+lease)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -42,4 +42,7 @@ var (
 	controlSinceScript = newScript("controlsince")
 	keepGrantScript    = newScript("keepgrant")
 	takeGrantScript    = newScript("takegrant")
+	aliveScript        = newScript("alive")
+	askScript          = newScript("ask")
+	answerScript       = newScript("answer")
 )
