@@ -27,6 +27,8 @@ func (h *Handler) controlRoutes(app *gin.RouterGroup) {
 	app.POST("/hark/reauthenticate", h.signed(reauthenticate))
 	app.POST("/hark/terminate", h.signed(terminateSelected))
 	app.POST("/hark/invalidate", h.signed(invalidate))
+	app.GET("/hark/connections", h.signed(h.listConnections))
+	app.GET("/hark/users", h.signed(h.listConnected))
 }
 
 // broadcast serves POST /hark/broadcast.

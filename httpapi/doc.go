@@ -26,6 +26,8 @@
 //	                                     close with 4009: clients stay away
 //	POST /apps/{id}/hark/invalidate      {"user"} or {"everyone":true}
 //	                                     forget answers that were remembered
+//	GET  /apps/{id}/hark/connections     who is connected, to which node, on which channels
+//	GET  /apps/{id}/hark/users           each user once, with the number of connections
 //
 // "to" is a channels.Selector, such as {"users":["7"]}, {"roles":["admin"]} or
 // {"everyone":true}; one that is missing, empty or not understood is 400. "channels"
@@ -34,6 +36,18 @@
 // them: $pusher->post('/hark/broadcast', …), pusher.post({path, body}). An event of
 // /events and /batch_events may have a field "only", of the form of "to": then only
 // those of its subscribers get it.
+//
+// The two lists take user, role and channel (a name, or a pattern), all of which must
+// hold, limit (100; up to 1000) and cursor, which is the "next" of the page before; a page
+// without "next" is the last. Their answers are those of [channels.App.Connections] and
+// Users:
+//
+//	{"connections":[{"node","socket_id","user","channels","subscriptions","since"}],"next"}
+//	{"users":[{"user","connections"}],"next"}
+//
+// "user" is an identity, {"id","tenant","info","roles",…}, and is not there for a guest.
+// Where nodes did not answer within 2 s the status is 503, and the same JSON has what the
+// others said, and the names of these in "silent".
 //
 // Deprecated are
 //

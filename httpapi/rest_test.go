@@ -69,13 +69,13 @@ func (c call) check(t *testing.T, h http.Handler) {
 		t.Errorf("answered %d %q, want %d %q", status, answer, c.status, c.answer)
 	}
 	kind := "text/plain; charset=utf-8"
-	if status == 200 {
+	if status == 200 || strings.HasPrefix(want, "{") {
 		kind = "application/json"
 	}
 	if got := header.Get("Content-Type"); got != kind {
 		t.Errorf("Content-Type %q, want %q", got, kind)
 	}
-	if status != 200 && !strings.HasSuffix(answer, "\n") {
+	if kind != "application/json" && !strings.HasSuffix(answer, "\n") {
 		t.Errorf("the text %q does not end its line", answer)
 	}
 }

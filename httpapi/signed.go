@@ -174,7 +174,7 @@ var (
 )
 
 // respond sends 200, the only status that the PHP SDK takes for success, and
-// value as JSON. A nil value is {}.
+// value as JSON. A nil value is {}. A listing that is not all has another status.
 func respond(c *gin.Context, value any) {
 	if _, ok := value.(accepted); ok {
 		c.Writer.WriteHeader(http.StatusAccepted)
@@ -188,7 +188,12 @@ func respond(c *gin.Context, value any) {
 		}
 	}
 	c.Writer.Header()["Content-Type"] = jsonType
-	c.Writer.WriteHeader(http.StatusOK)
+	status := http.StatusOK
+	if l, ok := value.(*listing); ok && len(l.Silent) > 0 {
+		status = http.StatusServiceUnavailable
+		c.Writer.Header().Set("Retry-After", "1")
+	}
+	c.Writer.WriteHeader(status)
 	c.Writer.Write(body) // the client has gone if that fails
 }
 
