@@ -42,6 +42,8 @@ func TestDirectus(t *testing.T) {
 		answers:  map[string]answerer{"client_event": filteredEvent},
 	})
 	scenario(t, "LK-5", selected, embedded{}, standalone{x2: true})
+	scenario(t, "LK-6", enumerated, embedded{policies: items}, standalone{app: itemRules, x2: true})
+	scenario(t, "LK-6 death", enumeratedWithoutANode, nodes{standalone{app: itemRules}, 2, 2})
 	scenario(t, "LK-7", limits, embedded{
 		config:   func(c *channels.AppConfig) { c.Limits.Connections = 3 },
 		policies: items,
