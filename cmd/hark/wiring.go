@@ -2,6 +2,10 @@ package main
 
 import (
 	"log/slog"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9/logging"
 
@@ -47,7 +51,22 @@ func broker(c config.Config, log *slog.Logger) (channels.Broker, error) {
 		return nil, err
 	}
 	logging.Disable() // the broker says itself what is wrong with Redis
-	return redisbroker.New(redisbroker.Config{Redis: where, Prefix: c.RedisPrefix, Logger: log})
+	return redisbroker.New(redisbroker.Config{Redis: where, Prefix: c.RedisPrefix, Node: hostName(), Logger: log})
+}
+
+// hostName is the name of this machine or container, as a node may have it; "": it has none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name = strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r)) {
+			return r
+		}
+		return '-'
+	}, name)
+	return name[:min(len(name), 63)]
 }
 
 // hubConfig is the part of c that the hub knows about.
