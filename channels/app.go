@@ -38,14 +38,14 @@ type App struct {
 
 	revocations revocations
 	rechecks    rechecks
-	controlled  atomic.Int64 // bytes of commands that are not carried out yet
-	losing      *command     // the last that waits, if it stands for some that were lost; guarded by control.mu
+	control     *control     // commands to be carried out
+	controlled  atomic.Int64 // bytes of those
 }
 
 func newApp(h *Hub, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
 	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
-	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys), observers: newObservers(h)}
+	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys), observers: newObservers(h), control: newControl()}
 	for _, pattern := range c.PublicAllow {
 		a.public = append(a.public, mustParse(pattern))
 	}

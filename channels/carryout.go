@@ -10,20 +10,22 @@ import (
 	"hark/protocol"
 )
 
-// control is what the apps' commands wait in until this node carries them out, in
-// the broker's order:
+// control is what an app's commands wait in until this node carries them out, in the
+// broker's order. Each app has its own: one whose AppConfig.Invalidate hangs holds up no
+// other.
 //
 //	sink.Deliver
 //	└─ control.add          never waits; what is too much is lost, and made up for
-//	Hub.runControl
-//	├─ Hub.prepare          what is remembered is forgotten, then the moment passes
-//	├─ Hub.pass             all connections: revoke, recheck, terminate, …
+//	App.runControl
+//	├─ App.prepare          what is remembered is forgotten, then the moment passes
+//	├─ App.pass             all connections: revoke, recheck, terminate, …
 //	├─ Hub.broadcast        leave it to the flushers
 //	└─ command.settle       the App method returns
 type control struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	queue    []*command
+	losing   *command            // the last of the queue, if it stands for some that were lost
 	expected map[uint64]*command // which somebody here waits for, by ID
 	ended    bool
 
@@ -62,7 +64,7 @@ func (c *control) add(a *App, e Envelope, counters Counters) {
 	defer c.mu.Unlock()
 	number := e.Position.Seq + 1 // the moment before the first is 1
 	cmd := c.expected[e.Control.ID]
-	if cmd == nil || cmd.number > 0 || cmd.app != a {
+	if cmd == nil || cmd.number > 0 {
 		cmd = newCommand(a, *e.Control)
 	}
 	switch {
@@ -75,7 +77,7 @@ func (c *control) add(a *App, e Envelope, counters Counters) {
 	default:
 		cmd.number = number
 		c.appendLocked(cmd)
-		a.losing = nil // what is lost from now on comes after this one
+		c.losing = nil // what is lost from now on comes after this one
 	}
 }
 
@@ -89,12 +91,12 @@ func (c *control) lose(a *App, number uint64) {
 }
 
 func (c *control) loseLocked(a *App, number uint64) {
-	if a.losing == nil {
-		a.losing = newCommand(a, Control{})
-		a.losing.lose()
-		c.appendLocked(a.losing)
+	if c.losing == nil {
+		c.losing = newCommand(a, Control{})
+		c.losing.lose()
+		c.appendLocked(c.losing)
 	}
-	a.losing.number = number
+	c.losing.number = number
 }
 
 func (c *control) appendLocked(cmd *command) {
@@ -119,10 +121,8 @@ func (c *control) take() []*command {
 	}
 	batch := slices.Clone(c.queue[:n])
 	c.queue = slices.Delete(c.queue, 0, n)
-	for _, cmd := range batch {
-		if cmd == cmd.app.losing {
-			cmd.app.losing = nil
-		}
+	if len(c.queue) == 0 {
+		c.losing = nil
 	}
 	return batch
 }
@@ -167,29 +167,28 @@ func (c *control) end() {
 }
 
 // runControl carries commands out until ctx ends.
-func (h *Hub) runControl(ctx context.Context) {
-	for {
-		if batch := h.control.take(); len(batch) > 0 {
-			h.carryOut(batch)
+func (a *App) runControl(ctx context.Context) {
+	defer a.control.end()
+	for ctx.Err() == nil {
+		if batch := a.control.take(); len(batch) > 0 {
+			a.carryOut(batch)
 			continue
 		}
 		select {
-		case <-h.control.wake:
+		case <-a.control.wake:
 		case <-ctx.Done():
-			h.control.end()
-			return
 		}
 	}
 }
 
-func (h *Hub) carryOut(batch []*command) {
+func (a *App) carryOut(batch []*command) {
 	for _, cmd := range batch {
-		h.prepare(cmd)
+		a.prepare(cmd)
 	}
-	h.pass(batch)
+	a.pass(batch)
 	for _, cmd := range batch {
 		if cmd.Do == doBroadcast {
-			h.broadcast(cmd)
+			a.hub.broadcast(cmd)
 		} else {
 			cmd.settle()
 		}
@@ -199,37 +198,37 @@ func (h *Hub) carryOut(batch []*command) {
 // prepare lets the moment of a command pass: decisions that began before it are
 // older than the command from now on. Answers that were remembered are forgotten
 // first, or one of them would pass for a decision that began after it.
-func (h *Hub) prepare(cmd *command) {
+func (a *App) prepare(cmd *command) {
 	if err := cmd.compile(); err != nil {
-		h.config.Logger.Error("a command of another node cannot be carried out, all clients are asked to connect anew",
-			"app", cmd.app.ID(), "do", cmd.Do, "error", err)
+		a.hub.config.Logger.Error("a command of another node cannot be carried out, all clients are asked to connect anew",
+			"app", a.ID(), "do", cmd.Do, "error", err)
 		cmd.lose()
 	}
 	cmd.taking = &taking{channels: cmd.channels, number: cmd.number}
-	cmd.app.forgetAnswers(cmd)
-	cmd.app.revocations.note(cmd)
-	cmd.app.moment.Store(cmd.number)
+	a.forgetAnswers(cmd)
+	a.revocations.note(cmd)
+	a.moment.Store(cmd.number)
 }
 
 // pass does what the commands ask for to all connections that they select, the
 // parts at the same time. A connection that comes during the pass is none of those
 // that they were for; what it may still have been granted before is looked up when
 // it makes use of it (Socket.revokedSince).
-func (h *Hub) pass(batch []*command) {
-	byApp := make(map[*App][]*command)
-	for _, cmd := range batch {
-		if cmd.Do != doBroadcast && cmd.Do != doInvalidate {
-			byApp[cmd.app] = append(byApp[cmd.app], cmd)
-		}
-	}
-	if len(byApp) == 0 {
+func (a *App) pass(batch []*command) {
+	batch = slices.DeleteFunc(slices.Clone(batch), func(cmd *command) bool {
+		return cmd.Do == doBroadcast || cmd.Do == doInvalidate
+	})
+	if len(batch) == 0 {
 		return
 	}
 	var parts sync.WaitGroup
-	for i := range h.sockets.parts {
+	for i := range a.hub.sockets.parts {
 		parts.Go(func() {
-			for _, s := range h.sockets.parts[i].list() {
-				for _, cmd := range byApp[s.app] {
+			for _, s := range a.hub.sockets.parts[i].list() {
+				if s.app != a {
+					continue
+				}
+				for _, cmd := range batch {
 					if cmd.to.matches(s) {
 						s.obey(cmd)
 					} else {
@@ -241,7 +240,7 @@ func (h *Hub) pass(batch []*command) {
 	}
 	parts.Wait()
 	for _, cmd := range batch {
-		h.closings.spread(cmd.leaving, time.Duration(cmd.SpreadMS)*time.Millisecond)
+		a.hub.closings.spread(cmd.leaving, time.Duration(cmd.SpreadMS)*time.Millisecond)
 		cmd.leaving = nil
 	}
 }

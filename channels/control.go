@@ -82,8 +82,8 @@ func (a *App) command(ctx context.Context, c Control) error {
 		return ErrBusy
 	}
 	cmd.done = make(chan error, 1)
-	a.hub.control.expect(cmd)
-	defer a.hub.control.forget(cmd)
+	a.control.expect(cmd)
+	defer a.control.forget(cmd)
 	e := Envelope{Kind: KindControl, Place: a.place(ControlChannel), Control: &cmd.Control}
 	if err := a.hub.publish(ctx, e, a.hub.deadline()); err != nil {
 		return err

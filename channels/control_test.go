@@ -3,6 +3,7 @@ package channels_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"hark/authz"
 	"hark/channels"
 	"hark/channels/hubtest"
 	"hark/protocol"
@@ -262,6 +264,42 @@ func TestControlWaits(t *testing.T) {
 		check(t, <-ran)
 		if err := mine(h).Revoke(t.Context(), channels.Everyone(), "x", ""); err == nil || !strings.Contains(err.Error(), "the hub has ended") {
 			t.Errorf("after Run: %v", err)
+		}
+		close(hang)
+	})
+}
+
+// An app whose answers are forgotten too slowly holds up its own commands, and no other's.
+func TestControlOfEachAppByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := twoApps()
+		hang := make(chan struct{})
+		config.Apps[0].Aliases = []string{"app-id"}
+		config.Apps[0].Invalidate = func(string) { <-hang }
+		h := hubtest.Start(t, config)
+		other, _ := h.App("2")
+		client := dial(t, h, theirKey)
+		began := time.Now()
+		mineTook := make(chan time.Duration)
+		for range 3 {
+			go func() {
+				check(t, mine(h).Invalidate(t.Context(), "7"))
+				mineTook <- time.Since(began)
+			}()
+		}
+		synctest.Wait()
+		for i := range 3 {
+			check(t, other.Broadcast(t.Context(), channels.Everyone(), channels.Event{Name: "e", Data: fmt.Sprint(i)}))
+			client.Expect(fmt.Sprintf(`{"event":"e","data":"%d"}`, i))
+			check(t, other.Revoke(t.Context(), channels.Everyone(), "private-x", ""))
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("another app's commands took %v", took)
+		}
+		for range 3 {
+			if took := <-mineTook; took < authz.HookTimeout || took > 3*authz.HookTimeout {
+				t.Errorf("a command of the app took %v, want %v for each of three at most", took, authz.HookTimeout)
+			}
 		}
 		close(hang)
 	})

@@ -27,8 +27,7 @@ func (a *App) Broadcast(ctx context.Context, to Selector, e Event, except ...pro
 // still to be sent to them. A broadcast is served a slice at a time, in turn with
 // the flusher's places.
 type crowd struct {
-	part    *socketPart
-	control *control
+	part *socketPart
 
 	waiting []*command // behind the one that is served; guarded by flusher.mu
 
@@ -66,7 +65,7 @@ func (fl *flusher) broadcast() bool {
 		}
 	}
 	if c.next = end; end == len(c.sockets) {
-		c.control.sent(c.now)
+		c.now.app.control.sent(c.now)
 		c.now, c.sockets = nil, nil
 	}
 	return true

@@ -69,9 +69,9 @@
 //	App.Revoke, Broadcast, …   check, compile         control.go
 //	Broker.Publish             which place in the order?
 //	sink.Deliver               queue, never wait      carryout.go
-//	Hub.runControl             one after the other    carryout.go
-//	Hub.prepare                forget what was remembered, let the moment pass
-//	Hub.pass                   for every connection   carryout.go
+//	App.runControl             one after the other    carryout.go
+//	App.prepare                forget what was remembered, let the moment pass
+//	App.pass                   for every connection   carryout.go
 //	flusher.broadcast          a slice at a time      crowd.go
 //
 // The moment of an app is its last command's place in the order. A decision of a
@@ -117,13 +117,13 @@
 // # Who waits for whom
 //
 // Hub.Run owns the flushers (one a CPU), a sweeper for each, what tells counts
-// and absences when it is time, what carries out commands, what closes connections
-// over a time, and the broker's Run; it returns when they have ended, and with them
-// the readers, drains, lanes and calls of observers that connections started through
-// Hub.Go. A lane in which something could not be done rests: it has no goroutine, and
-// one watches over all that rests of a socket. A call of a hook that does not return
-// when its time is over is not waited for: it is counted (Hub.HooksStuck), and when
-// there are too many no more are made.
+// and absences when it is time, what carries out commands (one an app), what closes
+// connections over a time, and the broker's Run; it returns when they have ended, and
+// with them the readers, drains, lanes and calls of observers that connections started
+// through Hub.Go. A lane in which something could not be done rests: it has no
+// goroutine, and one watches over all that rests of a socket. A call of a hook that does
+// not return when its time is over is not waited for: it is counted (Hub.HooksStuck),
+// and when there are too many no more are made.
 //
 // Locks, in the order in which they are taken. Conn is called under flusher.turn,
 // with a socket's first message under socketPart.mu, and under no other; Broker and

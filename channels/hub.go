@@ -37,7 +37,6 @@ type Hub struct {
 	tasks  tasks                 // readers, drains and lanes
 	later  later                 // channels with something to tell when it is time
 
-	control  *control // commands to be carried out
 	closings closings // connections to be closed when it is time
 
 	enumerating chan struct{} // capacity 1; held while an enumeration is answered
@@ -68,7 +67,6 @@ func New(c Config) (*Hub, error) {
 		born:     time.Now(),
 		ending:   make(chan struct{}),
 		later:    later{channels: make(map[*Channel]bool)},
-		control:  newControl(),
 
 		enumerating: make(chan struct{}, 1),
 	}
@@ -79,7 +77,7 @@ func New(c Config) (*Hub, error) {
 	_, h.local = c.Broker.(LocalBroker)
 	h.tasks.idle.L = &h.tasks.mu
 	for i := range c.Flushers {
-		h.flushers = append(h.flushers, newFlusher(i, c, crowd{part: &h.sockets.parts[i], control: h.control}))
+		h.flushers = append(h.flushers, newFlusher(i, c, crowd{part: &h.sockets.parts[i]}))
 	}
 	for _, ac := range c.Apps {
 		app := newApp(h, ac)
@@ -135,8 +133,12 @@ func (h *Hub) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	owned.Go(func() { failed <- h.broker.Run(inner, (*sink)(h)) })
 	owned.Go(func() { h.later.run(inner) })
-	owned.Go(func() { h.runControl(inner) })
 	owned.Go(func() { h.closings.run(inner) })
+	for id, a := range h.apps {
+		if id == a.ID() { // and no alias
+			owned.Go(func() { a.runControl(inner) })
+		}
+	}
 	for _, f := range h.flushers {
 		owned.Go(func() { f.run(inner) })
 		owned.Go(func() { h.sweep(inner, f.index) })

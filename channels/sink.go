@@ -9,7 +9,7 @@ func (k *sink) Deliver(e Envelope) {
 	h := (*Hub)(k)
 	if e.Kind == KindControl {
 		if a := h.apps[e.Place.App]; a != nil && e.Control != nil {
-			h.control.add(a, e, h.config.Counters)
+			a.control.add(a, e, h.config.Counters)
 		}
 		return
 	}
@@ -49,7 +49,7 @@ func (k *sink) Gap(p Place, now Snapshot) {
 		switch a := h.apps[p.App]; {
 		case a == nil:
 		case h.begun.Load():
-			h.control.lose(a, now.Position.Seq+1)
+			a.control.lose(a, now.Position.Seq+1)
 		default:
 			a.begin(now.Position.Seq + 1)
 		}
