@@ -50,3 +50,32 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConnections asks a node for a page of a hundred thousand connections: of all,
+// of one user, and of one channel, which is looked for on each.
+func BenchmarkConnections(b *testing.B) {
+	h := hubtest.Start(b, hubtest.Config())
+	var frames atomic.Int64
+	var sockets []*channels.Socket
+	for range 100_000 {
+		s := h.Connect(sinkConn{&frames}, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
+		s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"x"}}`))
+		sockets = append(sockets, s)
+	}
+	app, _ := h.App(hubtest.AppID)
+	for name, to := range map[string]channels.Selector{
+		"all": channels.Everyone(), "user": channels.Users("7"), "channel": channels.On("y"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := app.Connections(b.Context(), to, channels.Page{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	for _, s := range sockets {
+		s.End()
+	}
+}
