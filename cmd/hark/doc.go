@@ -5,14 +5,15 @@
 //	hark trigger     publish an event
 //	hark subscribe   print what arrives on channels
 //	hark channels    list the channels that somebody is on
-//	hark users       list the users on a presence channel
+//	hark users       list the users on a presence channel, or of all connections to a Hark
+//	hark connections list the connections to a Hark
 //	hark policy      explain who may be on which channel
 //	hark conformance check whether a server speaks the protocol
 //	hark bench       measure a server (Linux)
 //	hark health      say whether a server is alive, or ready, by the exit code
 //	hark version     say which build this is
 //
-// All but serve, policy, health and version work with any server that speaks the protocol. They are told which by
+// All but serve, connections, policy, health and version work with any server that speaks the protocol. They are told which by
 // --url PUSHER_URL or by the environment: HARK_URL, PUSHER_URL, PUSHER_APP_ID/KEY/SECRET with PUSHER_HOST/PORT/SCHEME,
 // REVERB_* likewise, HARK_APP_ID/KEY/SECRET for the server on this machine.
 //

@@ -58,6 +58,7 @@ func root() *cobra.Command {
 		subscribeCommand(),
 		channelsCommand(),
 		usersCommand(),
+		connectionsCommand(),
 		policyCommand(),
 		healthCommand(),
 		conformanceCommand(),

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"net/url"
+	"strconv"
+
 	"github.com/spf13/cobra"
 
 	"hark/cmd/hark/internal/client"
@@ -8,10 +11,11 @@ import (
 
 func usersCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "users CHANNEL",
-		Short:   "List the users on a presence channel",
-		Example: `  hark users presence-lobby`,
-		Args:    args(cobra.ExactArgs(1)),
+		Use:   "users [CHANNEL]",
+		Short: "List the users on a presence channel, or of all connections to a Hark",
+		Example: `  hark users presence-lobby
+  hark users`,
+		Args: args(cobra.MaximumNArgs(1)),
 	}
 	target, format := addTarget(cmd), addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -20,6 +24,9 @@ func usersCommand() *cobra.Command {
 			return err
 		}
 		c := client.Client{URL: u}
+		if len(args) == 0 {
+			return listUsers(cmd, c, *format)
+		}
 		answer, err := c.Users(cmd.Context(), args[0])
 		if err != nil {
 			return err
@@ -34,4 +41,17 @@ func usersCommand() *cobra.Command {
 		return printTable(cmd.OutOrStdout(), rows)
 	}
 	return cmd
+}
+
+// listUsers prints the users who are connected.
+func listUsers(cmd *cobra.Command, c client.Client, f format) error {
+	l, err := c.Connected(cmd.Context(), "users", url.Values{"limit": {"1000"}})
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"USER", "CONNECTIONS"}}
+	for _, user := range l.Users {
+		rows = append(rows, []string{user.Identity.ID, strconv.Itoa(user.Connections)})
+	}
+	return printListing(cmd.OutOrStdout(), l, rows, f)
 }
