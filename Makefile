@@ -10,7 +10,7 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
-	HARK_CHAOS=short $(GO) test -race -pgo=off -timeout 9m ./conformance/chaos # by itself: it has leases of a second
+	HARK_CHAOS=short $(GO) test -race -pgo=off -timeout 9m ./conformance/chaos # by itself: it has short leases
 	$(GO) test -race -pgo=off -timeout 9m -count=4 ./channels ./channels/ws # five times in all what could depend on who comes first
 	$(GO) test -run 'Alloc|Memory' ./channels/... ./protocol ./httpapi # what the race detector would count along
 

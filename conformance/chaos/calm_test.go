@@ -37,14 +37,15 @@ func (p *play) last(channel string) {
 	const sentinel = 99
 	var i id
 	sent := false
-	tries := 0
+	tries, next := 0, 0
 	within(p.t, "the last event on "+channel, patience, func() string {
-		if tries%20 == 0 { // one that is lost shows too: as a hole before the next
+		if tries == next { // one that is lost shows too: as a hole before the next
 			i, sent = p.publishOne(channel, sentinel)
+			next = 2*tries + 20 // it may only be slow
 		}
 		tries++
 		if !sent {
-			tries = 0
+			tries, next = 0, 0
 			return "nobody takes it"
 		}
 		for _, c := range p.present() {

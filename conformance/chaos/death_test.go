@@ -135,10 +135,10 @@ func TestRollingRestart(t *testing.T) {
 // returns how long that took.
 func (w *world) gone(p *play) time.Duration {
 	w.t.Helper()
-	began := time.Now()
+	began := watch.now()
 	p.settled()
-	p.rest(w.lease+2*time.Second-time.Since(began), false)
-	took := time.Since(began)
+	p.rest(w.lease+2*time.Second-watch.since(began), false)
+	took := watch.since(began)
 	w.t.Logf("seed %d: they were gone after %v", p.seed, took.Round(time.Millisecond))
 	return took
 }

@@ -14,7 +14,7 @@ import (
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	p := newPlay(t, 1)
-	p.add(startLocal(t, "memory", channels.NewMemory(), nil))
+	p.add(startLocal(t, "memory", channels.NewMemory(), nil, patience))
 	for i := range 8 {
 		p.enter(fmt.Sprintf("c%d", i), fmt.Sprintf("u%d", i%5), "")
 	}
@@ -58,7 +58,7 @@ func (l *leak) Deliver(e channels.Envelope) {
 func TestHarnessFinds(t *testing.T) {
 	t.Parallel()
 	p := newPlay(t, 2)
-	p.add(startLocal(t, "leak", &leak{Memory: channels.NewMemory(), left: 50}, nil))
+	p.add(startLocal(t, "leak", &leak{Memory: channels.NewMemory(), left: 50}, nil, patience))
 	p.enter("c0", "u0", "")
 	p.settled()
 	for range 100 {

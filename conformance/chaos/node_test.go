@@ -58,11 +58,11 @@ type local struct {
 	dead  bool
 }
 
-// startLocal starts a hub. It ends with the test at the latest, and is waited for.
-func startLocal(t testing.TB, title string, b channels.Broker, network *redistest.Proxy) *local {
+// startLocal starts a hub, whose calls have a timeout. It ends with the test at the latest, and is waited for.
+func startLocal(t testing.TB, title string, b channels.Broker, network *redistest.Proxy, timeout time.Duration) *local {
 	t.Helper()
 	c := channels.Config{
-		Apps: []channels.AppConfig{appConfig()}, Broker: b, Flushers: 2, Drain: -1, BrokerTimeout: time.Second,
+		Apps: []channels.AppConfig{appConfig()}, Broker: b, Flushers: 2, Drain: -1, BrokerTimeout: timeout,
 		ActivityTimeout: silence, Logger: logger(title),
 	}
 	hub, err := channels.New(c)

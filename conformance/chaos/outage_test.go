@@ -27,6 +27,7 @@ func TestRedisPaused(t *testing.T) {
 func TestRedisStumbles(t *testing.T) {
 	plays(t, 5, func(t *testing.T, seed uint64) {
 		w := newWorld(t)
+		w.timeout = 3 * lease
 		p := w.stage(seed)
 		for range 3 {
 			p.traffic(50)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 		fmt.Printf("%s=short plays the short form, long the long one: nothing else should run beside either\n", formVariable)
 		return
 	default:
-		os.Exit(m.Run())
+		os.Exit(plan(m))
 	}
 	var c processConfig
 	err := json.Unmarshal([]byte(text), &c)
@@ -52,6 +53,20 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// plan runs the plays, by their clock. In the short form several are played at a time: mostly they wait.
+func plan(m *testing.M) int {
+	if !long() {
+		flag.Parse()
+		_ = flag.Set("test.parallel", "6")
+	}
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() { watch.run(done) })
+	defer running.Wait()
+	defer close(done)
+	return m.Run()
 }
 
 // A processConfig is what a process serves.

@@ -26,7 +26,9 @@ func (w *world) broker(network *redistest.Proxy) (channels.Broker, error) {
 	if w.cluster != nil {
 		o.Addrs, o.IsClusterMode, o.Dialer = w.cluster.Addrs(), true, network.Dial
 	}
-	return redisbroker.New(redisbroker.Config{Redis: o, Lease: w.lease, Logger: logger("broker")})
+	return redisbroker.New(redisbroker.Config{
+		Redis: o, Lease: w.lease, Beat: w.beat, Timeout: w.timeout, Logger: logger("broker"),
+	})
 }
 
 // broker returns the broker of a process.

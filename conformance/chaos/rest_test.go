@@ -16,15 +16,15 @@ const (
 	pollEvery = 10 * time.Millisecond
 )
 
-// within polls until f has no complaint, and returns how long that took.
+// within polls until f has no complaint, and returns how long that took. The bound is on the time of watch.
 func within(t testing.TB, what string, bound time.Duration, f func() string) time.Duration {
 	t.Helper()
-	began := time.Now()
+	began := watch.now()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
 		complaint := f()
-		took := time.Since(began)
+		took := watch.since(began)
 		if complaint == "" {
 			return took
 		}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,18 +14,20 @@ import (
 // long reports whether there is time: make chaos.
 func long() bool { return os.Getenv(formVariable) == "long" }
 
-// formVariable says which form is played: "short" or "long". Without it nothing is: leases of a second need a machine that
-// does little else, and go test runs packages beside each other.
+// formVariable says which form is played: "short" or "long". Without it nothing is: leases of seconds need a machine that has
+// time, and go test runs packages beside each other.
 const formVariable = "HARK_CHAOS"
 
-// lease is how long nodes are taken for alive that say nothing: a second, so that ghosts are soon to be seen, and what is the
-// default in a few of the long plays.
-const lease = time.Second
+// lease is how long nodes are taken for alive that say nothing: a second in the long form, so that ghosts are soon to be seen,
+// and what is the default in a few of its plays; in the short form as long as a machine may need that is busy with others.
+var lease = map[bool]time.Duration{false: 3 * time.Second, true: time.Second}[long()]
 
 // A world is a Redis that nodes share, each by a network of its own.
 type world struct {
 	t       testing.TB
 	lease   time.Duration
+	beat    time.Duration // 0: what is the default for the lease
+	timeout time.Duration // of a call; 0: a second, and of a beat what is the default
 	redis   *redistest.Server
 	cluster *redistest.Cluster // nil: there is one Redis
 }
@@ -52,7 +55,7 @@ func (w *world) local(title string) *local {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return startLocal(w.t, title, b, network)
+	return startLocal(w.t, title, b, network, cmp.Or(w.timeout, time.Second))
 }
 
 // stage begins a play with three nodes in this process, users with a client or two each, and traffic.
