@@ -88,11 +88,12 @@
 // that it has missed are read.
 //
 // A node dies: when its lease has run out by Redis's clock a node that has seen Redis
-// up for one whole lease ends it for good (fence.lua), then takes its sockets off its
-// places in small steps that any node can continue (sweep.lua). Each lease has a name of
-// its own: what a node says under one that was ended is refused. A node that was
-// paused, or cut off, finds that out, takes a new lease and tells all that it has: its
-// users went, and come again. A node that stops gives up its leases itself.
+// up for one whole lease, in which neither stood still, ends it for good (fence.lua),
+// then takes its sockets off its places in small steps that any node can continue
+// (sweep.lua). Each lease has a name of its own: what a node says under one that was
+// ended is refused. A node that was paused, or cut off, finds that out, takes a new
+// lease and tells all that it has: its users went, and come again. A node that stops
+// gives up its leases itself.
 //
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it

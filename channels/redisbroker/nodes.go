@@ -41,7 +41,7 @@ func (p *partition) nameNow() string {
 func (b *Broker) beats(ctx context.Context) error {
 	var last error = channels.ErrUnavailable
 	checked := false
-	for ctx.Err() == nil {
+	for due := time.Now(); ctx.Err() == nil; {
 		began := time.Now()
 		found, next, err := b.beat(ctx)
 		if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
@@ -80,8 +80,8 @@ func (b *Broker) beats(ctx context.Context) error {
 				b.config.Logger.Info("Redis can be reached", "node", b.name)
 				b.sink.State(nil)
 				b.startAll()
-			} else if time.Since(began) > b.config.Beat {
-				b.since = time.Now() // Redis stood still: leases have run out of which the beats are on their way
+			} else if time.Since(began) > b.config.Beat || began.Sub(due) > b.config.Beat {
+				b.since = time.Now() // Redis or this machine stood still: leases have run out of which the beats are on their way
 			}
 			if time.Since(b.since) >= b.config.Lease {
 				for _, f := range found {
@@ -90,6 +90,7 @@ func (b *Broker) beats(ctx context.Context) error {
 			}
 			b.repairs.due()
 		}
+		due = time.Now().Add(rest)
 		b.rest(ctx, rest)
 	}
 	return nil

@@ -114,6 +114,28 @@ func TestFreezeBriefly(t *testing.T) {
 	})
 }
 
+// All of them stop, and Redis too, as on a machine that stands still, and go on one after the other: nobody has died of it.
+func TestStandstill(t *testing.T) {
+	plays(t, 5, func(t *testing.T, seed uint64) {
+		w := newWorld(t)
+		p := w.processes(seed, 3)
+		p.traffic(50)
+		nodes := p.standing()
+		for _, n := range nodes {
+			n.(*process).freeze()
+		}
+		w.redis.Pause()
+		lasting(lease + lease/3)
+		w.redis.Resume()
+		for _, i := range p.rnd.Perm(len(nodes)) {
+			nodes[i].(*process).thaw()
+			lasting(lease / 6)
+		}
+		p.traffic(50)
+		w.lossless(p)
+	})
+}
+
 // Three nodes are replaced one after the other, under traffic: nothing is lost, and everybody is there again. Who was on that
 // node alone goes and comes once.
 func TestRollingRestart(t *testing.T) {
