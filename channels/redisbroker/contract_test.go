@@ -30,14 +30,14 @@ func open(t *testing.T, c redisbroker.Config) *redisbroker.Broker {
 // contract runs the suites, each test with a prefix of its own.
 func contract(t *testing.T, options redis.UniversalOptions) {
 	brokertest.Run(t, func(t *testing.T) channels.Broker {
-		return open(t, redisbroker.Config{Redis: options, Prefix: prefix()})
+		return open(t, redisbroker.Config{Redis: options, Prefix: prefix(), Timeout: patience})
 	})
 	t.Run("nodes", func(t *testing.T) {
 		brokertest.RunNodes(t, func(t *testing.T, n int) []channels.Broker {
 			own := prefix()
 			var all []channels.Broker
 			for range n {
-				all = append(all, open(t, redisbroker.Config{Redis: options, Prefix: own}))
+				all = append(all, open(t, redisbroker.Config{Redis: options, Prefix: own, Timeout: patience}))
 			}
 			return all
 		})

@@ -15,7 +15,7 @@ import (
 // A grant that one node keeps another takes, once; the newer of two counts.
 func TestGrants(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
-	c := redisbroker.Config{Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}}, Prefix: prefix()}
+	c := redisbroker.Config{Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}}, Prefix: prefix(), Timeout: patience}
 	a, b := run(t, c), run(t, c)
 	g := authz.Grant{Identity: authz.Identity{ID: "7", Roles: []string{"admin"}}, TTL: time.Minute, Moment: 1800000000000001}
 	older := g

@@ -37,6 +37,9 @@ type node struct {
 	answer    func(context.Context) (string, error)
 }
 
+// patience bounds what has to come some time, whatever the load of the machine.
+const patience = 20 * time.Second
+
 // short has everything happen ten times as fast.
 func short(c redisbroker.Config) redisbroker.Config {
 	c.Lease, c.Beat = 700*time.Millisecond, 200*time.Millisecond
@@ -145,7 +148,7 @@ func (n *node) State(err error) { n.change(func() { n.up = err == nil }) }
 // until waits until f, which is called under mu, is true.
 func (n *node) until(what string, f func() bool) {
 	n.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		n.mu.Lock()
 		ok, changed := f(), n.changed
@@ -158,7 +161,7 @@ func (n *node) until(what string, f func() bool) {
 		case <-late:
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			n.t.Fatalf("waited 20 s until %s; told %v", what, n.told)
+			n.t.Fatalf("waited %v until %s; told %v", patience, what, n.told)
 		}
 	}
 }
@@ -186,12 +189,12 @@ func (n *node) roster(p channels.Place) string {
 }
 
 // enter enters, again while Redis is away, as the hub does.
-func (n *node) enter(p channels.Place, o ...channels.Occupant) {
+func (n *node) enter(p channels.Place, o ...channels.Occupant) channels.Snapshot {
 	n.t.Helper()
 	for {
-		_, err := n.Enter(n.t.Context(), p, o...)
+		snapshot, err := n.Enter(n.t.Context(), p, o...)
 		if err == nil {
-			return
+			return snapshot
 		}
 		n.until("it is up", func() bool { return n.up })
 	}

@@ -225,19 +225,22 @@ func TestPausedRedis(t *testing.T) {
 	a.publish(p, "before")
 	a.heard(p, "before")
 	s.Pause()
+	clock, stop := redistest.StartClock(config.Timeout)
+	defer stop()
 	for i := range 5 {
-		began := time.Now()
+		began := clock.Now()
 		if _, err := a.Publish(t.Context(), channels.Envelope{Place: p, Name: fmt.Sprint("late ", i)}); !errors.Is(err, channels.ErrUnavailable) {
 			t.Errorf("Publish: %v, want ErrUnavailable", err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := clock.Since(began); took > 2*time.Second {
 			t.Errorf("Publish took %v", took)
 		}
 	}
 	a.until("it is down", func() bool { return !a.up })
 	s.Resume()
 	a.publish(p, "end")
-	if got := a.heard(p, "end"); !slices.Equal(got, []string{"+ada", "before", "end"}) {
+	got := slices.Compact(a.heard(p, "end")) // what was refused, and published again, may be there twice
+	if !slices.Equal(got, []string{"+ada", "before", "end"}) {
 		t.Errorf("heard %v", got)
 	}
 }

@@ -64,10 +64,7 @@ func newStorm(t *testing.T, nodes int, servers ...*redistest.Server) *storm {
 		s.here = append(s.here, map[channels.Place]map[protocol.SocketID]string{})
 		for _, p := range s.places {
 			anchor := user(fmt.Sprintf("%d.0", i+1), fmt.Sprintf("anchor-%d", i))
-			snapshot, err := n.Enter(t.Context(), p, anchor)
-			if err != nil {
-				t.Fatal(err)
-			}
+			snapshot := n.enter(p, anchor)
 			n.change(func() {
 				if n.rosters[p] == nil {
 					n.rosters[p] = map[string]bool{}
@@ -224,7 +221,7 @@ func (s *storm) want(p channels.Place) (sockets int, users string) {
 // atRest checks what everybody knows when nothing happens any more.
 func (s *storm) atRest() {
 	s.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		wrong := s.wrong()
 		if wrong == "" {

@@ -157,10 +157,10 @@ func TestRollingRestart(t *testing.T) {
 // returns how long that took.
 func (w *world) gone(p *play) time.Duration {
 	w.t.Helper()
-	began := watch.now()
+	began := clock.Now()
 	p.settled()
-	p.rest(w.lease+2*time.Second-watch.since(began), false)
-	took := watch.since(began)
+	p.rest(w.lease+2*time.Second-clock.Since(began), false)
+	took := clock.Since(began)
 	w.t.Logf("seed %d: they were gone after %v", p.seed, took.Round(time.Millisecond))
 	return took
 }

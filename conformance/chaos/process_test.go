@@ -24,6 +24,7 @@ import (
 
 	"hark/authz"
 	"hark/channels"
+	"hark/channels/redisbroker/redistest"
 	"hark/channels/ws"
 	"hark/httpapi"
 )
@@ -55,17 +56,18 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// clock is that of all waits. Set by TestMain.
+var clock *redistest.Clock
+
 // plan runs the plays, by their clock. In the short form several are played at a time: mostly they wait.
 func plan(m *testing.M) int {
 	if !long() {
 		flag.Parse()
 		_ = flag.Set("test.parallel", "6")
 	}
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() { watch.run(done) })
-	defer running.Wait()
-	defer close(done)
+	var stop func()
+	clock, stop = redistest.StartClock(lease / 3) // longer than a beat
+	defer stop()
 	return m.Run()
 }
 

@@ -16,15 +16,15 @@ const (
 	pollEvery = 10 * time.Millisecond
 )
 
-// within polls until f has no complaint, and returns how long that took. The bound is on the time of watch.
+// within polls until f has no complaint, and returns how long that took. The bound is on the time of clock.
 func within(t testing.TB, what string, bound time.Duration, f func() string) time.Duration {
 	t.Helper()
-	began := watch.now()
+	began := clock.Now()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
 		complaint := f()
-		took := watch.since(began)
+		took := clock.Since(began)
 		if complaint == "" {
 			return took
 		}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// doTimeout bounds one command.
-const doTimeout = 2 * time.Second
+// doTimeout bounds one command, whatever the load of the machine.
+const doTimeout = patience
 
 // Do sends one command over a connection of its own, past every proxy, and returns
 // the answer: an array's elements a line each, "" for nil. An error of Redis's is an
