@@ -37,7 +37,8 @@ type Config struct {
 	// Lease is how long a node that says nothing is taken for alive; 0: 7 s. What it
 	// held is taken away after that.
 	Lease time.Duration
-	// Beat is how often a node says that it lives; 0: 2 s, at most a third of Lease.
+	// Beat is how often a node says that it lives; 0: 2 s, or two sevenths of Lease if
+	// that is less. A third is the most.
 	Beat time.Duration
 	// Timeout bounds a call whose context has no sooner end; 0: 2 s.
 	Timeout time.Duration
@@ -93,7 +94,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Partitions = orDefault(c.Partitions, 32)
 	c.Lease = orDefault(c.Lease, 7*time.Second)
-	c.Beat = orDefault(c.Beat, min(2*time.Second, c.Lease/3))
+	c.Beat = orDefault(c.Beat, min(2*time.Second, c.Lease*2/7))
 	c.Timeout = orDefault(c.Timeout, 2*time.Second)
 	c.History = orDefault(c.History, time.Minute)
 	c.HistoryBytes = orDefault(c.HistoryBytes, 4<<20)

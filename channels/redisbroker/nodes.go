@@ -43,6 +43,9 @@ func (b *Broker) beats(ctx context.Context) error {
 	checked := false
 	for due := time.Now(); ctx.Err() == nil; {
 		began := time.Now()
+		if due.After(began) { // something has asked for it
+			due = began
+		}
 		found, next, err := b.beat(ctx)
 		if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
 			found, next, err = b.beat(ctx)
@@ -80,7 +83,7 @@ func (b *Broker) beats(ctx context.Context) error {
 				b.config.Logger.Info("Redis can be reached", "node", b.name)
 				b.sink.State(nil)
 				b.startAll()
-			} else if time.Since(began) > b.config.Beat || began.Sub(due) > b.config.Beat {
+			} else if time.Since(due) > b.config.Beat {
 				b.since = time.Now() // Redis or this machine stood still: leases have run out of which the beats are on their way
 			}
 			if time.Since(b.since) >= b.config.Lease {

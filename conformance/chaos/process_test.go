@@ -66,7 +66,7 @@ func plan(m *testing.M) int {
 		_ = flag.Set("test.parallel", "6")
 	}
 	var stop func()
-	clock, stop = redistest.StartClock(lease / 3) // longer than a beat
+	clock, stop = redistest.StartClock(lease * 2 / 7) // a beat
 	defer stop()
 	return m.Run()
 }

@@ -20,7 +20,7 @@ const formVariable = "HARK_CHAOS"
 
 // lease is how long nodes are taken for alive that say nothing: a second in the long form, so that ghosts are soon to be seen,
 // and what is the default in a few of its plays; in the short form as long as a machine may need that is busy with others.
-var lease = map[bool]time.Duration{false: 3 * time.Second, true: time.Second}[long()]
+var lease = map[bool]time.Duration{false: 3500 * time.Millisecond, true: time.Second}[long()]
 
 // A world is a Redis that nodes share, each by a network of its own.
 type world struct {
