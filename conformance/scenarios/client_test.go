@@ -16,7 +16,7 @@ import (
 
 const (
 	// deadline bounds every wait.
-	deadline = 15 * time.Second
+	deadline = 30 * time.Second
 
 	succeeded = "pusher:subscription_succeeded"
 )

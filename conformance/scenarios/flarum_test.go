@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"hark/authz"
 	"hark/channels"
@@ -17,8 +16,8 @@ func TestFlarum(t *testing.T) {
 	scenario(t, "FL-2", ownChannel, embedded{policies: forum, hooks: noteIdentities}, standalone{app: forumRules, x2: true})
 	scenario(t, "FL-3", publicForGuests, embedded{
 		policies: forum,
-		config:   func(c *channels.AppConfig) { c.AuthorizeWithin = time.Second },
-	}, standalone{app: "    authorize_within: 1s" + forumRules})
+		config:   func(c *channels.AppConfig) { c.AuthorizeWithin = brief },
+	}, standalone{app: fmt.Sprintf("    authorize_within: %v", brief) + forumRules})
 	scenario(t, "FL-8", online, embedded{policies: forum}, standalone{app: forumRules, x2: true})
 	var panics atomic.Bool
 	scenario(t, "FL-9", func(t *testing.T, w *world) { stackedPolicies(t, w, &panics) }, embedded{policies: stacked(&panics)})
@@ -28,6 +27,7 @@ func TestFlarum(t *testing.T) {
 	scenario(t, "FL-18", nothingLeft, embedded{policies: forum, config: func(c *channels.AppConfig) { c.Limits.Channels = 100 }},
 		standalone{app: "    limits: {channels: 100}" + forumRules})
 	scenario(t, "FL-19", authEndpoint, embedded{policies: forum}, standalone{app: forumRules})
+	t.Parallel()
 }
 
 // forum is who may join what, where each user has a channel and everybody who is signed in is online.

@@ -70,6 +70,7 @@ func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
 	}
 	down := w.cb.total() - before
 	w.cb.setDown(false)
+	short := time.Since(began) < 5*time.Second // then clients are only kept waiting
 	took = back()
 	slices.Sort(refusals)
 	figure("C.2 the callback was down for %v, in which it was asked %d times; the auth endpoint answered 503 within %v (median of %d)",
@@ -82,7 +83,6 @@ func callbackDown(t *testing.T, w *world, n int, outage time.Duration) {
 			if at := time.UnixMilli(int64(h.At)); h.Event == "connected" && at.After(began) {
 				connected = append(connected, at.Sub(began).Round(100*time.Millisecond))
 			}
-			short := outage < 5*time.Second // then clients are only kept waiting
 			if h.Event == "disconnected" || h.Event == "failed" || short && h.Event == "unavailable" {
 				t.Errorf("a client ended up %s:\n%s", h.Event, c.journal)
 			}

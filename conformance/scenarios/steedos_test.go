@@ -43,6 +43,7 @@ func TestSteedos(t *testing.T) {
 		answers: decisions(func(w *world, q question) (any, bool) { return allowIf(q.user() != "7" || !w.left.Load()), true }),
 		x2:      true,
 	})
+	t.Parallel()
 }
 
 // spaceAndToken reads two cookies that only together say who it is, and of which tenant.
