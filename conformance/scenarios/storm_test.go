@@ -31,7 +31,8 @@ func TestStorms(t *testing.T) {
 		app: `
     policies:
       - {channel: "private-{room}", callback: true}`,
-		answers: withAuthenticate(anybody, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
+		callback: gathered,
+		answers:  withAuthenticate(anybody, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
 	})
 	alone(t, "C.2 death", func(t *testing.T, w *world) { nodeDies(t, w, clients) }, nodes{standalone{
 		app: `
@@ -40,11 +41,11 @@ func TestStorms(t *testing.T) {
 		answers: map[string]answerer{"authenticate": anybody},
 	}, 2, 2})
 	alone(t, "C.2 page load", pageLoad, standalone{
-		callback: "gather: 250ms", // however slowly the page's requests arrive
 		app: `
     policies:
       - {channel: "private-{room}", callback: true}`,
-		answers: withAuthenticate(remembered, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
+		callback: gathered,
+		answers:  withAuthenticate(remembered, decisions(func(*world, question) (any, bool) { return allowIf(true), true })),
 	})
 	var withdrawn atomic.Bool
 	alone(t, "C.3", func(t *testing.T, w *world) { permissionWithdrawn(t, w, &withdrawn) }, embedded{
@@ -63,6 +64,9 @@ func TestStorms(t *testing.T) {
 		alone(t, "C.3 remembered", func(t *testing.T, w *world) { rememberedYes(t, w, &denied) }, s)
 	}
 }
+
+// gathered has a page's questions wait for each other, however slowly they arrive.
+const gathered = "gather: 250ms"
 
 // alone plays a scenario while no other is played.
 func alone(t *testing.T, id string, play func(t *testing.T, w *world), s setup) {
