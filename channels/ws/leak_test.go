@@ -82,9 +82,7 @@ func TestNoLeaks(t *testing.T) {
 			}
 			// net/http's goroutines end a moment after the handler. A leak of one
 			// ending would be a whole round of them.
-			if n := runtime.NumGoroutine(); n > goroutines+rounds/2 {
-				t.Errorf("%d goroutines were there, %d are now", goroutines, n)
-			}
+			awaitGoroutines(t, goroutines+rounds/2)
 			if entered, known := ws.Parking(s.Handler); entered != 0 || known != 0 {
 				t.Errorf("%d connections are still registered for parking, %d known to the poller", entered, known)
 			}
@@ -127,9 +125,28 @@ func TestGoroutinesOfIdle(t *testing.T) {
 			if parks {
 				most = n / 2
 			}
-			if got := runtime.NumGoroutine() - before; got > most {
-				t.Errorf("%d connections have %d goroutines", n, got)
-			}
+			awaitGoroutines(t, before+most)
 		})
+	}
+}
+
+// awaitGoroutines returns when there are no more than most.
+func awaitGoroutines(t *testing.T, most int) {
+	t.Helper()
+	await(t, func() string {
+		if n := runtime.NumGoroutine(); n > most {
+			return fmt.Sprintf("there are %d goroutines, want at most %d", n, most)
+		}
+		return ""
+	})
+}
+
+// await returns when nothing is wrong any more. After 20 s it fails.
+func await(t *testing.T, wrong func() string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); wrong() != ""; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal(wrong())
+		}
 	}
 }

@@ -64,27 +64,6 @@ func TestMemoryAndLeaksOfMany(t *testing.T) {
 	}
 }
 
-// awaitGoroutines returns when there are no more than most.
-func awaitGoroutines(t *testing.T, most int) {
-	t.Helper()
-	await(t, func() string {
-		if n := runtime.NumGoroutine(); n > most {
-			return fmt.Sprintf("there are %d goroutines, want at most %d", n, most)
-		}
-		return ""
-	})
-}
-
-// await returns when nothing is wrong any more. After 20 s it fails.
-func await(t *testing.T, wrong func() string) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); wrong() != ""; runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatal(wrong())
-		}
-	}
-}
-
 // residentBytes is how much memory of this process is resident.
 func residentBytes(t *testing.T) int {
 	t.Helper()

@@ -58,4 +58,6 @@ createServer(async (request, response) => {
     console.error(error);
   }
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
-}).listen(Number(process.argv[2]), '127.0.0.1', () => console.log('started'));
+}).listen(Number(process.argv[2]), '127.0.0.1', function () {
+  console.log(`started: http://127.0.0.1:${this.address().port}`);
+});

@@ -15,20 +15,21 @@ const secret = "a-secret-of-the-test"
 
 func TestPHP(t *testing.T) {
 	php := program(t, "php", "php-cli")
-	port := freePort(t)
-	backend, _ := start(t, "started", []string{"HARK_SECRET=" + secret}, php, "-S", "127.0.0.1:"+port, "backend.php")
-	testBackend(t, backend, "http://127.0.0.1:"+port+"/")
+	backend, line := start(t, "started", []string{"HARK_SECRET=" + secret}, php, "-S", "127.0.0.1:0", "backend.php")
+	testBackend(t, backend, site.FindString(line))
 }
 
 func TestNode(t *testing.T) {
 	node := program(t, "node", "nodejs")
-	port := freePort(t)
-	backend, _ := start(t, "started", []string{"HARK_SECRET=" + secret}, node, "backend.mjs", port)
-	testBackend(t, backend, "http://127.0.0.1:"+port+"/")
+	backend, line := start(t, "started", []string{"HARK_SECRET=" + secret}, node, "backend.mjs", "0")
+	testBackend(t, backend, site.FindString(line))
 }
 
-// address is what a server says where it listens.
-var address = regexp.MustCompile(`msg=listening address=(\S+)`)
+// What a server and a backend say where they listen.
+var (
+	address = regexp.MustCompile(`msg=listening address=(\S+)`)
+	site    = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+)
 
 // testBackend looks at what clients of a server get that asks a backend.
 func testBackend(t *testing.T, backend *process, backendURL string) {
