@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long a client waits for what has to come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // A network is a server behind real sockets, of which nothing is known but what Pusher's protocol and the API say.
 type network struct {
