@@ -9,6 +9,7 @@ import (
 
 	"hark/channels"
 	"hark/channels/conntest"
+	"hark/channels/ws"
 )
 
 // TestContractTCP: with the two modes that differ most.
@@ -19,8 +20,7 @@ func TestContractTCP(t *testing.T) {
 			conntest.Run(t, func(t *testing.T) (channels.Conn, conntest.Peer) {
 				s := serveTCP(t)
 				s.ParkAfter = mode.parkAfter
-				k, c := s.connect()
-				return k.Conn, c
+				return patient(s.connect())
 			})
 		})
 	}
@@ -35,14 +35,13 @@ func TestContractUnix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, c := newServer(t, ln, func() net.Conn {
+		return patient(newServer(t, ln, func() net.Conn {
 			conn, err := net.Dial("unix", path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return conn
-		}).connect()
-		return k.Conn, c
+		}).connect())
 	})
 }
 
@@ -57,9 +56,14 @@ func TestContractTLS(t *testing.T) {
 		s := newServer(t, tls.NewListener(ln, certified.TLS), func() net.Conn {
 			return tls.Client(dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 		})
-		k, c := s.connect()
-		return k.Conn, c
+		return patient(s.connect())
 	})
+}
+
+// patient has a connection wait for its end as long as that takes.
+func patient(k *socket, c *client) (channels.Conn, conntest.Peer) {
+	ws.Patient(k.Conn)
+	return k.Conn, c
 }
 
 func TestContractPipe(t *testing.T) {

@@ -3,6 +3,7 @@ package ws
 import (
 	"net"
 	"net/http"
+	"time"
 
 	"hark/channels"
 )
@@ -20,6 +21,15 @@ const (
 	CloseWait = closeWait
 	WriteWait = writeWait
 )
+
+// Patient gives c's Close frame as much time as a busy machine may need, instead of
+// CloseWait. It is called before c is closed.
+func Patient(c channels.Conn) {
+	o := &c.(*Conn).out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.timer = time.AfterFunc(10*CloseWait, o.expire)
+}
 
 // Pending returns how many bytes wait in c's outbox, as its bound counts them.
 func Pending(c channels.Conn) int {
