@@ -125,6 +125,9 @@ type process struct {
 	http  *http.Client
 	ended chan struct{} // closed when the process has been waited for
 	lines sync.WaitGroup
+
+	mu   sync.Mutex
+	over bool // no more lines are taken; guarded by mu
 }
 
 // startProcess starts a process. It ends with the test at the latest, and is waited for.
@@ -164,6 +167,9 @@ func startProcess(t testing.TB, c processConfig) *process {
 		n.signal(syscall.SIGKILL)
 		<-n.ended
 		_ = n.input.Close() // the process has ended
+		n.mu.Lock()
+		n.over = true
+		n.mu.Unlock()
 		n.lines.Wait()
 		n.http.CloseIdleConnections()
 	})
@@ -213,7 +219,14 @@ func (n *process) connect(l *line) error {
 	ctx, hangup := context.WithCancel(context.Background())
 	l.hangup = hangup
 	l.say = func(text string) { _ = conn.Write(ctx, websocket.MessageText, []byte(text)) } // else it ends, which is noticed
-	n.lines.Go(func() {                                                                    // ends with the connection: by hangup, or when the process has ended
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.over {
+		hangup()
+		_ = conn.CloseNow() // the process has ended
+		return errDead
+	}
+	n.lines.Go(func() { // ends with the connection: by hangup, or when the process has ended
 		defer hangup()
 		defer l.end()
 		defer func() { _ = conn.CloseNow() }() // a hangup between two reads has not closed it
