@@ -94,6 +94,9 @@ type Occupant struct {
 	MaxMembers int
 	// Counted asks for a KindCount when the occupant comes and when it goes.
 	Counted bool
+	// Returning says, in a Leave, that this node ends and has sent the socket away: its
+	// client is expected on another one.
+	Returning bool
 }
 
 // A Cached is the last event of a cache channel.
@@ -137,10 +140,14 @@ type Broker interface {
 	// Leave takes occupants off p; one who is not there is passed over. The
 	// user's last socket is announced by a KindChange; what
 	// asks for it is told a KindCount after that. A broker that cannot be reached remembers the leave and returns nil.
+	// Where there are other nodes, the user of one who is Returning stays, and the
+	// place occupied, until a while after this node's Run has ended. A broker of one
+	// node takes it for any other leave.
 	Leave(ctx context.Context, p Place, o ...Occupant) error
 
 	// Run delivers to s until ctx ends. It is called once. Before it, the other
-	// methods answer ErrUnavailable.
+	// methods answer ErrUnavailable. Occupants who are still there when it ends are
+	// taken off, as those who are Returning.
 	Run(ctx context.Context, s Sink) error
 }
 

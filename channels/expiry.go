@@ -40,7 +40,7 @@ func (s *Socket) checkDue(now int64) {
 	}
 	if signedIn != nil {
 		s.impose(userPlace+signedIn.user.ID, func(ctx context.Context, _ bool) error {
-			s.signoutNow(ctx, signedIn)
+			s.signoutNow(ctx, signedIn, End{By: ByServer})
 			return nil
 		})
 	}

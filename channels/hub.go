@@ -121,7 +121,8 @@ func (h *Hub) Ready() error {
 
 // Run serves until ctx ends, then closes all connections at a pace (4200, so
 // that clients reconnect at once; idle ones first), tells the broker who has
-// left, and returns when every goroutine of the hub has ended. A broker that
+// left, and who is to come back to another node, and returns when every goroutine
+// of the hub has ended. A broker that
 // fails ends it too; that is the error. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
 	if !h.state.CompareAndSwap(stateNew, stateRunning) {

@@ -211,7 +211,9 @@ func (s *Socket) leaveNow(ctx context.Context, sub *Subscription, why End) {
 	if !sub.entered {
 		return
 	}
-	if err := s.hub.broker.Leave(ctx, sub.channel.place, sub.occupant); err != nil {
+	o := sub.occupant
+	o.Returning = s.ending(why).By == Shutdown
+	if err := s.hub.broker.Leave(ctx, sub.channel.place, o); err != nil {
 		s.hub.config.Counters.Dropped(DropUnavailable, 1)
 	}
 }

@@ -216,14 +216,14 @@ func (s *Socket) signout() {
 		return
 	}
 	s.do(userPlace+session.user.ID, func(ctx context.Context, _ bool) error {
-		s.signoutNow(ctx, session)
+		s.signoutNow(ctx, session, End{By: withConnection})
 		return nil
 	})
 }
 
-func (s *Socket) signoutNow(ctx context.Context, session *session) {
+func (s *Socket) signoutNow(ctx context.Context, session *session, why End) {
 	for _, sub := range session.all() {
-		s.leaveNow(ctx, sub, End{})
+		s.leaveNow(ctx, sub, why)
 	}
 }
 

@@ -28,7 +28,7 @@ func RunNodes(t *testing.T, open func(t *testing.T, n int) []channels.Broker) {
 		{"questions are answered alike on all nodes", 3, sharedQuestions},
 		{"a node hears nothing of places that it does not hold", 2, heldOnly},
 		{"commands have one order on all nodes", 3, sharedCommands},
-		{"a node that ends takes its sockets away", 2, endOfNode},
+		{"a node that ends hands over, and takes away who does not come back", 2, endOfNode},
 		{"all nodes answer a question", 3, allAnswer},
 		{"what others answer is there beside the name of a silent node", 3, silentNode},
 		{"a node that has ended is not asked", 2, endedNode},
@@ -317,9 +317,45 @@ func endOfNode(t *testing.T, b []channels.Broker) {
 	p := place("presence-a")
 	enter(t, b[0], p, user("1.1", "watcher"))
 	stop := startStopping(t, b[1])
-	enter(t, b[1], p, user("2.1", "ada"), user("2.2", "bob"))
+	enter(t, b[1], p, user("2.1", "ada"), user("2.2", "bob"), user("2.3", "cy"), user("2.4", "eve"), user("2.5", "eve"))
+	leave(t, b[1], p, returning(user("2.1", "ada")), returning(user("2.2", "bob")), returning(user("2.4", "eve")))
+	leave(t, b[1], p, user("2.5", "eve"))
+	enter(t, b[0], p, user("1.2", "ada"))
+	leave(t, b[0], p, user("1.2", "ada"))
+	enter(t, b[0], p, user("1.3", "ada"))
+	for _, one := range b {
+		info, err := one.(channels.Questions).Info(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "Info before the end", info, channels.ChannelInfo{Name: "presence-a", Sockets: 3, Users: 5})
+	}
 	stop()
+	r.told(p, "-bob", "-cy", "-eve")
 	got := story(r.until(t, b[0], p))
 	slices.Sort(got)
-	expect(t, "told", got, []string{"+ada", "+bob", "+watcher", "-ada", "-bob"})
+	expect(t, "told", got, []string{"+ada", "+bob", "+cy", "+eve", "+watcher", "-bob", "-cy", "-eve"})
+	info, err := b[0].(channels.Questions).Info(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "Info at the end", info, channels.ChannelInfo{Name: "presence-a", Sockets: 2, Users: 2})
+}
+
+// returning is one who is sent away, and expected on another node.
+func returning(o channels.Occupant) channels.Occupant {
+	o.Returning = true
+	return o
+}
+
+// told waits until all of that was told on p.
+func (r *recorder) told(p channels.Place, what ...string) {
+	for {
+		got, changed := r.all(p)
+		told := story(got)
+		if !slices.ContainsFunc(what, func(w string) bool { return !slices.Contains(told, w) }) {
+			return
+		}
+		<-changed
+	}
 }

@@ -40,6 +40,10 @@ type Config struct {
 	// Beat is how often a node says that it lives; 0: 2 s, or two sevenths of Lease if
 	// that is less. A third is the most.
 	Beat time.Duration
+	// Handover is how long the users and channels of a node that has ended in good
+	// order stay for the clients that it has sent to other nodes; 0: 5 s, negative:
+	// not at all. Who has not come back by then is told to have gone.
+	Handover time.Duration
 	// Timeout bounds a call whose context has no sooner end; 0: 2 s.
 	Timeout time.Duration
 	// History is how long what happened on a place is kept for nodes that were away;
@@ -95,6 +99,7 @@ func (c Config) withDefaults() Config {
 	c.Partitions = orDefault(c.Partitions, 32)
 	c.Lease = orDefault(c.Lease, 7*time.Second)
 	c.Beat = orDefault(c.Beat, min(2*time.Second, c.Lease*2/7))
+	c.Handover = orDefault(c.Handover, 5*time.Second)
 	c.Timeout = orDefault(c.Timeout, 2*time.Second)
 	c.History = orDefault(c.History, time.Minute)
 	c.HistoryBytes = orDefault(c.HistoryBytes, 4<<20)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,7 +38,9 @@ func contract(t *testing.T, options redis.UniversalOptions) {
 			own := prefix()
 			var all []channels.Broker
 			for range n {
-				all = append(all, open(t, redisbroker.Config{Redis: options, Prefix: own, Timeout: patience}))
+				all = append(all, open(t, redisbroker.Config{
+					Redis: options, Prefix: own, Timeout: patience, Handover: 200 * time.Millisecond,
+				}))
 			}
 			return all
 		})

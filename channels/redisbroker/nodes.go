@@ -208,7 +208,7 @@ type beatAnswer struct {
 	now           int64
 	asked         time.Time
 	answered      time.Time
-	next          time.Duration // until a lease runs out
+	next          time.Duration // until somebody is to be cleared away
 	dead          []string
 }
 
@@ -259,6 +259,9 @@ func (b *Broker) resync(part *partition, silent bool) {
 		if !p.gone {
 			p.want++
 			p.silent = silent
+			if !silent {
+				p.loseLocked()
+			}
 			p.startLocked()
 		}
 		p.mu.Unlock()

@@ -39,6 +39,7 @@ type place struct {
 	dirty   bool            // Redis may not know how many sockets there are
 	unsure  bool            // a call may still arrive that was given up
 	counted bool            // somebody wants to be told how many they are
+	kept    bool            // it is to stay occupied for sockets that are Returning
 	queue   []*op
 	running bool
 	gone    bool   // forgotten: look again
@@ -54,6 +55,7 @@ type user struct {
 	sockets int
 	member  protocol.Member
 	known   bool // Redis knows
+	kept    bool // stays for a socket that is Returning
 }
 
 // An op is one Enter or Leave.
@@ -276,7 +278,7 @@ func (p *place) stop(err error) bool {
 
 // emptyLocked reports whether nothing of the place is left.
 func (p *place) emptyLocked() bool {
-	return len(p.sockets) == 0 && len(p.queue) == 0 && !p.dirty && p.want == p.have
+	return len(p.sockets) == 0 && !p.kept && len(p.queue) == 0 && !p.dirty && p.want == p.have
 }
 
 // forget ends run when there is nothing to do.
@@ -340,11 +342,37 @@ func (p *place) enterLocked(o *op) (users []*user, bound int) {
 // from this node.
 func (p *place) leaveLocked(o *op) (users []string) {
 	for _, occ := range o.occupants {
+		if occ.Returning {
+			p.keepLocked(occ.Socket)
+		}
 		if id, gone := p.dropLocked(occ.Socket); gone {
 			users = append(users, id)
 		}
 	}
 	return users
+}
+
+// keepLocked has a socket's user, and the place, stay when it goes.
+func (p *place) keepLocked(s protocol.SocketID) {
+	id, here := p.sockets[s]
+	if !here || p.broker.config.Handover < 0 {
+		return
+	}
+	p.kept = true
+	if u := p.users[id]; u != nil {
+		u.kept = true
+	}
+}
+
+// loseLocked forgets who was to stay: Redis has taken them away.
+func (p *place) loseLocked() {
+	p.kept = false
+	for id, u := range p.users {
+		u.kept = false
+		if u.sockets == 0 {
+			delete(p.users, id)
+		}
+	}
 }
 
 // dropLocked takes a socket off the place. It reports whether its user is gone too.
@@ -359,7 +387,7 @@ func (p *place) dropLocked(s protocol.SocketID) (userID string, gone bool) {
 		return "", false
 	}
 	u.sockets--
-	if u.sockets > 0 {
+	if u.sockets > 0 || u.kept {
 		return "", false
 	}
 	delete(p.users, id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"hark/channels"
 )
@@ -58,9 +59,8 @@ const (
 // sweep ends a node's lease, so that it cannot come back to what it had, and takes its
 // sockets off its places, some at a time. Whoever finds it half done goes on.
 func (b *Broker) sweep(ctx context.Context, p *partition, node string, own bool) error {
-	claimed, err := b.step(ctx, p, fenceScript, []string{p.keys.leases(), p.keys.fenced(), p.keys.dead()},
-		node, b.config.Lease.Milliseconds(), flag(own))
-	if err != nil || claimed[0] != int64(1) {
+	claimed, err := b.fence(ctx, p, node, b.config.Lease, own)
+	if err != nil || !claimed {
 		return err
 	}
 	if !own {
@@ -89,6 +89,14 @@ func (b *Broker) sweep(ctx context.Context, p *partition, node string, own bool)
 	}
 }
 
+// fence ends a node's lease, and reports whether it is to be cleared away from here: for
+// that long nobody else does it.
+func (b *Broker) fence(ctx context.Context, p *partition, node string, claim time.Duration, own bool) (bool, error) {
+	reply, err := b.step(ctx, p, fenceScript, []string{p.keys.leases(), p.keys.fenced(), p.keys.dead()},
+		node, claim.Milliseconds(), flag(own))
+	return err == nil && reply[0] == int64(1), err
+}
+
 func (b *Broker) sweepPlace(ctx context.Context, p *partition, node string, at channels.Place) error {
 	for {
 		reply, err := b.step(ctx, p, sweepScript, p.keys.all(at, node), node, b.config.History.Milliseconds(),
@@ -113,8 +121,8 @@ func (b *Broker) step(ctx context.Context, p *partition, s *script, ks []string,
 	return p.pipe.do(call, s, ks, args...)
 }
 
-// resign gives up this node's leases and takes its sockets away, as far as Redis can
-// be reached: nobody has to wait for the leases to run out.
+// resign gives up this node's leases, as far as Redis can be reached: nobody has to wait
+// for them to run out.
 func (b *Broker) resign(ctx context.Context) {
 	if !b.up.Load() {
 		return
@@ -125,11 +133,26 @@ func (b *Broker) resign(ctx context.Context) {
 	for _, p := range b.partitions {
 		if name := p.nameNow(); name != "" {
 			wg.Go(func() {
-				if err := b.sweep(ctx, p, name, true); err != nil {
+				if err := b.handOver(ctx, p, name); err != nil {
 					b.config.Logger.Warn("this node could not take its leave of Redis, its lease will run out", "error", err)
 				}
 			})
 		}
 	}
 	wg.Wait()
+}
+
+// handOver leaves what this node has to those who come back to another one: until
+// Config.Handover has passed nobody clears it away, then whoever finds it does. An
+// answer that is lost is asked for again.
+func (b *Broker) handOver(ctx context.Context, p *partition, name string) error {
+	if b.config.Handover < 0 {
+		return b.sweep(ctx, p, name, true)
+	}
+	for try := 1; ; try++ {
+		_, err := b.fence(ctx, p, name, b.config.Handover, true)
+		if !isLost(err) || try == lostTries || ctx.Err() != nil {
+			return err
+		}
+	}
 }

@@ -23,6 +23,7 @@ type syncing struct {
 	version uint64
 	count   int
 	counted bool
+	kept    bool
 	unsure  bool
 	name    string   // of this node
 	known   []string // the users whom Redis knows when this has been told
@@ -50,7 +51,7 @@ func (p *place) build() *syncing {
 		}
 		p.takeLocked(s)
 	}
-	s.count, s.counted = len(p.sockets), p.counted
+	s.count, s.counted, s.kept = len(p.sockets), p.counted, p.kept
 	return s
 }
 
@@ -137,7 +138,7 @@ func (p *place) tell(ctx context.Context, s *syncing) ([]any, error) {
 	args := append([]any{
 		s.name, p.partition.deadline(ctx), strconv.FormatUint(mathrand.Uint64(), 10), b.config.History.Milliseconds(),
 		b.config.HistoryBytes, b.keep(), s.version, s.count, flag(s.counted), flag(s.whole), flag(s.silent), flag(s.unsure),
-		escape.Replace(p.at.App), p.at.Channel, b.config.Notes,
+		escape.Replace(p.at.App), p.at.Channel, b.config.Notes, flag(s.kept),
 	}, s.items...)
 	reply, err := p.partition.pipe.do(ctx, syncScript, p.partition.keys.all(p.at, s.name), args...)
 	if err != nil {

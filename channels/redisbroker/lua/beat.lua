@@ -26,9 +26,12 @@ elseif redis.call('ZSCORE', KEYS[4], name) then
 else
   status = 'forgotten'
 end
--- The next lease that runs out, so that it is seen in time.
-local next, left = redis.call('ZRANGE', KEYS[1], '(' .. num(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'), lease
-if next[2] then left = tonumber(next[2]) - now end
+-- When the next lease runs out, or somebody is to be cleared away, so that it is seen in time.
+local left = lease
+for i = 1, 3, 2 do
+  local next = redis.call('ZRANGE', KEYS[i], num(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  if next[2] then left = math.min(left, tonumber(next[2]) - now) end
+end
 return {status, id, num(now), run, num(left),
   redis.call('ZRANGE', KEYS[1], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8),
   redis.call('ZRANGE', KEYS[3], '-inf', '(' .. num(now), 'BYSCORE', 'LIMIT', 0, 8)}

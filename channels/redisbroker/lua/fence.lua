@@ -1,6 +1,6 @@
 -- fence ends a lease that has run out, or that its own node gives up, and claims what
--- is left of the node for a time: whoever gets a 1 takes its sockets off.
-local name, lease, own = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+-- is left of the node for a time: whoever gets a 1 takes its sockets off, now or later.
+local name, claim, own = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local score = redis.call('ZSCORE', KEYS[1], name)
 if score then
   if not own and tonumber(score) >= now then return 0 end
@@ -11,5 +11,5 @@ else
   local claimed = redis.call('ZSCORE', KEYS[3], name)
   if not claimed or tonumber(claimed) >= now then return 0 end
 end
-redis.call('ZADD', KEYS[3], now + lease, name)
+redis.call('ZADD', KEYS[3], now + claim, name)
 return 1

@@ -2,4 +2,4 @@
 if tonumber(redis.call('HGET', KEYS[13], 'settle') or 0) > now then return {'settling'} end
 load('')
 local cn, cd, left = cached()
-return {'ok', num(P.total), num(redis.call('HLEN', KEYS[6])), cn, cd, num(left)}
+return {'ok', num(sockets()), num(redis.call('HLEN', KEYS[6])), cn, cd, num(left)}

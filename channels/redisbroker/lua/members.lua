@@ -3,7 +3,7 @@
 -- which they came. KEYS[12] is the stream of notes.
 local function state()
   local cn, cd, left = cached()
-  local s = {P.epoch, num(P.seq), num(P.ms), num(P.total), cn, cd, num(left)}
+  local s = {P.epoch, num(P.seq), num(P.ms), num(sockets()), cn, cd, num(left)}
   local users = redis.call('ZRANGE', KEYS[8], 0, -1)
   for from = 1, #users, 1000 do
     local infos = redis.call('HMGET', KEYS[7], unpack(users, from, math.min(from + 999, #users)))
@@ -32,19 +32,21 @@ local function removed(user, app, channel, most)
   note(app, channel, 'member_removed', user, most)
 end
 
--- tally sets how many sockets there are in all, which nodes and webhooks are told.
-local function tally(total, app, channel, most, keep, silent)
-  local was = P.total
-  P.total = total
-  if total ~= was and P.counted and not silent then
-    emit('1C' .. field('c', num(total)), '')
+-- tally sets how many sockets there are in all, and how many nodes keep the place,
+-- which nodes and webhooks are told.
+local function tally(total, kept, app, channel, most, silent)
+  local was = sockets()
+  P.total, P.kept = total, kept
+  local is = sockets()
+  if is ~= was and P.counted and not silent then
+    emit('1C' .. field('c', num(is)), '')
   end
-  if was == 0 and total > 0 then
+  if was == 0 and is > 0 then
     redis.call('ZADD', KEYS[11], 0, channel)
     redis.call('PERSIST', KEYS[1])
     if redis.call('EXISTS', KEYS[5]) == 1 then redis.call('PERSIST', KEYS[5]) end
     if not silent then note(app, channel, 'channel_occupied', '', most) end
-  elseif was > 0 and total == 0 then
+  elseif was > 0 and is == 0 then
     redis.call('ZREM', KEYS[11], channel)
     if not silent then note(app, channel, 'channel_vacated', '', most) end
   end

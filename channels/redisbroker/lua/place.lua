@@ -2,12 +2,12 @@
 local P = {emitted = 0}
 
 local function load(candidate)
-  local h = redis.call('HMGET', KEYS[1], 'e', 's', 'm', 'b', 'o', 't', 'k')
+  local h = redis.call('HMGET', KEYS[1], 'e', 's', 'm', 'b', 'o', 't', 'k', 'w')
   P.new = not h[1]
   P.epoch = h[1] or candidate
   P.seq, P.ms = tonumber(h[2] or 0), tonumber(h[3] or 0)
   P.bytes, P.oldest = tonumber(h[4] or 0), tonumber(h[5] or 0)
-  P.total, P.counted = tonumber(h[6] or 0), h[7] == '1'
+  P.total, P.counted, P.kept = tonumber(h[6] or 0), h[7] == '1', tonumber(h[8] or 0)
   P.before, P.beforems = P.seq, P.ms
 end
 
@@ -55,8 +55,12 @@ local function save(age, cap)
     redis.call('PEXPIRE', KEYS[2], age + 10000)
   end
   redis.call('HSET', KEYS[1], 'e', P.epoch, 's', num(P.seq), 'm', num(P.ms), 'b', num(P.bytes),
-    'o', num(P.oldest), 't', num(P.total), 'k', P.counted and '1' or '0')
+    'o', num(P.oldest), 't', num(P.total), 'k', P.counted and '1' or '0', 'w', num(P.kept))
 end
+
+-- sockets returns how many there are, as far as anybody is told: one at least where
+-- nodes that end have sent the last ones away, since they are expected elsewhere.
+local function sockets() return math.max(P.total, math.min(P.kept, 1)) end
 
 -- cached returns the name, the data and the rest of the life of the cached event.
 local function cached()

@@ -27,7 +27,7 @@ if ttl > 0 then
 end
 emit(ARGV[6], id)
 save(tonumber(ARGV[3]), tonumber(ARGV[4]))
-if P.total == 0 and (P.new or ttl > 0) then rest(keep) end
+if sockets() == 0 and (P.new or ttl > 0) then rest(keep) end
 local at = P.epoch .. ' ' .. num(P.seq)
 if ARGV[8] == '1' then redis.call('SET', KEYS[4], at, 'PX', 60000) end
 return {'ok', at}

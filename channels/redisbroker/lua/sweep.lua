@@ -13,11 +13,12 @@ if left == 0 then
   redis.call('HDEL', KEYS[5], name)
   redis.call('SREM', KEYS[10], app .. ' ' .. channel)
   if old and not P.new then
-    tally(P.total - tonumber(string.match(old, '%d+$')), app, channel, most, keep, false)
+    local count, kept = string.match(old, '(%d+)(k?)$')
+    tally(P.total - tonumber(count), P.kept - #kept, app, channel, most, false)
   end
 end
 if not P.new then
   save(age, cap)
-  if P.total == 0 then rest(keep) end
+  if sockets() == 0 then rest(keep) end
 end
 return {'ok', num(left)}

@@ -4,13 +4,13 @@
 local name, deadline, age, cap, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local version, count, counted = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
 local whole, silent, doubt = ARGV[10] == '1', ARGV[11] == '1', ARGV[12] == '1'
-local app, channel, most = ARGV[13], ARGV[14], ARGV[15]
+local app, channel, most, keeps = ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16])
 if not redis.call('ZSCORE', KEYS[4], name) then return {'fenced'} end
-local had, old = 0, redis.call('HGET', KEYS[5], name)
+local had, kept, old = 0, 0, redis.call('HGET', KEYS[5], name)
 if old then
-  local v, c = string.match(old, '(%d+):(%d+)')
+  local v, c, k = string.match(old, '(%d+):(%d+)(k?)')
   if tonumber(v) > version then return {'late'} end
-  had = tonumber(c)
+  had, kept = tonumber(c), #k
 end
 if deadline > 0 and now > deadline then return {'late'} end
 load(ARGV[3])
@@ -28,7 +28,7 @@ local function add(user, info, body)
   note(app, channel, 'member_added', user, most)
 end
 
-local i = 16
+local i = 17
 while i <= #ARGV do
   if ARGV[i] == 'L' then
     if redis.call('SREM', KEYS[9], ARGV[i + 1]) == 1 then
@@ -65,10 +65,10 @@ if whole then
   end
 end
 
-if had > 0 then silent = false end -- not forgotten, so what has changed is news
+if had + kept > 0 then silent = false end -- not forgotten, so what has changed is news
 repaired = repaired or silent and P.counted and count > 0
-if count > 0 then
-  redis.call('HSET', KEYS[5], name, num(version) .. ':' .. num(count))
+if count + keeps > 0 then
+  redis.call('HSET', KEYS[5], name, num(version) .. ':' .. num(count) .. string.rep('k', keeps))
   redis.call('SADD', KEYS[10], app .. ' ' .. channel)
 else
   redis.call('SREM', KEYS[10], app .. ' ' .. channel)
@@ -78,13 +78,13 @@ else
     redis.call('HDEL', KEYS[5], name)
   end
 end
-tally(P.total + count - had, app, channel, most, keep, silent)
-if P.total == 0 and P.new and P.emitted == 0 then
+tally(P.total + count - had, P.kept + keeps - kept, app, channel, most, silent)
+if sockets() == 0 and P.new and P.emitted == 0 then
   redis.call('PEXPIRE', KEYS[5], keep)
   return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0'}}
 end
 save(age, cap)
-if P.total == 0 then
+if sockets() == 0 then
   rest(keep)
   redis.call('PEXPIRE', KEYS[5], keep)
 end
