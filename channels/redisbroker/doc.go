@@ -26,10 +26,11 @@
 //
 //	p:APP:CHANNEL      hash         e epoch, s sequence, m ms of the last entry, b bytes and
 //	                                o oldest of the stream, t sockets, k whether that is told,
-//	                                cn cd cu the cached event and its end
+//	                                w nodes that keep it, cn cd cu the cached event and its end
 //	s:APP:CHANNEL      stream       what happened; ids are ms-sequence
 //	c:APP:CHANNEL      pub/sub      what happens (sharded)
-//	n:APP:CHANNEL      hash         node -> version of its last telling : its sockets
+//	n:APP:CHANNEL      hash         node -> version of its last telling : its sockets; a k
+//	                                behind them if it keeps the place
 //	u:APP:CHANNEL      hash         user -> on how many nodes
 //	m:APP:CHANNEL      hash         user -> user_info
 //	r:APP:CHANNEL      sorted set   users, in the order in which they came
@@ -37,7 +38,7 @@
 //	h:NODE             set          a node's places
 //	occ:APP            sorted set   the channels with a socket, by name
 //	leases             sorted set   node -> until when it lives
-//	dead, fenced       sorted set   nodes that are being swept, and whose lease was ended
+//	dead, fenced       sorted set   nodes that are swept, or will be, and whose lease was ended
 //	about              hash         who this Redis is, and until when it is being told anew
 //	notes              stream       for webhooks: app channel event user epoch seq
 //	d:ID               string       where a publish was put whose answer was lost; 60 s
@@ -92,8 +93,16 @@
 // then takes its sockets off its places in small steps that any node can continue
 // (sweep.lua). Each lease has a name of its own: what a node says under one that was
 // ended is refused. A node that was paused, or cut off, finds that out, takes a new
-// lease and tells all that it has: its users went, and come again. A node that stops
-// gives up its leases itself.
+// lease and tells all that it has: its users went, and come again.
+//
+// A node ends in good order: it sends its clients to other nodes. Their connections are
+// counted no more, but it keeps their users and places (Occupant.Returning): who comes
+// back elsewhere has not been away, for clients, watchlists, counts of users and
+// webhooks. A place that has nobody else counts one socket. When all are sent the node
+// ends its own leases, and for Config.Handover nobody sweeps it; then whoever finds it
+// takes away who has not come back, once. A user who comes back and goes again before
+// that is gone then, too. Whatever happens on the way to that, or where there is no
+// other node, it is a node that has died. A client that goes by itself is gone at once.
 //
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it

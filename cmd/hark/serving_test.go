@@ -203,6 +203,18 @@ func (c *tab) hear() string {
 	return strings.TrimSpace(e.Channel + " " + e.Event + " " + data)
 }
 
+// closed waits for the server to close the connection, and returns the code.
+func (c *tab) closed() int {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), deadline)
+	defer cancel()
+	_, text, err := c.conn.Read(ctx)
+	if err == nil {
+		c.t.Fatalf("heard %s, want the end", text)
+	}
+	return int(websocket.CloseStatus(err))
+}
+
 func (c *tab) expect(want string) {
 	c.t.Helper()
 	if got := c.hear(); got != want {

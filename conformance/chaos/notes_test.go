@@ -67,10 +67,12 @@ func parseNotes(t interface{ Fatalf(string, ...any) }, answer string) []note {
 	return all
 }
 
-// noted fails the test unless each coming and going was noted once: they take turns, and what was noted last is so.
+// noted fails the test unless each coming and going was noted once: they take turns, what was noted last is so, and nobody
+// has gone more often than the play had it.
 func (w *world) noted(p *play) {
 	w.t.Helper()
 	there := make(map[[2]string]bool)
+	went := make(map[[2]string]int)
 	all := w.notes()
 	wrong := 0
 	blame := func(format string, args ...any) {
@@ -85,6 +87,9 @@ func (w *world) noted(p *play) {
 			blame("seed %d: the notes of %s have %s %s twice in a row", p.seed, n.channel, n.event, n.user)
 		}
 		there[who] = comes
+		if n.event == "member_removed" {
+			went[who]++
+		}
 	}
 	want := make(map[[2]string]bool)
 	for _, channel := range places {
@@ -103,6 +108,14 @@ func (w *world) noted(p *play) {
 	for who := range want {
 		if !there[who] {
 			blame("seed %d: the notes do not have that %q came to %s", p.seed, who[1], who[0])
+		}
+	}
+	for who, times := range went {
+		p.mu.Lock()
+		most := p.departures[who[1]]
+		p.mu.Unlock()
+		if times > most && !strings.HasPrefix(who[1], passing) {
+			blame("seed %d: %s was noted to have left %s %d times, and left %d times", p.seed, who[1], who[0], times, most)
 		}
 	}
 	w.t.Logf("seed %d: %d notes", p.seed, len(all))

@@ -214,8 +214,8 @@ func users(clients []*client) []string {
 	return sorted(ids)
 }
 
-// kill crashes a node. Those of its clients for whom away is true do not come back.
-func (p *play) kill(n node, away func(*client) bool) {
+// close takes a node off the stage, and returns its clients. Those for whom away is true do not come back.
+func (p *play) close(n node, away func(*client) bool) []*client {
 	p.remove(n)
 	on := p.on(n)
 	for _, c := range on {
@@ -224,14 +224,17 @@ func (p *play) kill(n node, away func(*client) bool) {
 			p.forget(c)
 		}
 	}
-	p.allow(users(on)...)
+	return on
+}
+
+// kill crashes a node.
+func (p *play) kill(n node, away func(*client) bool) {
+	p.allow(users(p.close(n, away))...)
 	n.kill()
 }
 
-// end has a node end in good order. Its clients connect to others. The node is not told that they will: a user with no other
-// client goes, and comes again.
-func (p *play) end(n node) {
-	p.remove(n)
-	p.allow(users(p.on(n))...)
+// end has a node end in good order. Its clients connect to others, and nobody is told that they have been away.
+func (p *play) end(n node, away func(*client) bool) {
+	p.close(n, away)
 	n.stop()
 }

@@ -58,7 +58,9 @@ var strokes = []struct {
 	{"a node dies", func(p *play, s stroke) {
 		p.kill(s.n, func(*client) bool { return p.rnd.IntN(2) == 0 })
 	}},
-	{"a node ends", func(p *play, s stroke) { p.end(s.n) }},
+	{"a node ends", func(p *play, s stroke) {
+		p.end(s.n, func(*client) bool { return p.rnd.IntN(4) == 0 })
+	}},
 	{"a node is cut off", func(p *play, s stroke) {
 		p.lose(s.n)
 		pick(p.rnd, s.n.network)
