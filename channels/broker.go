@@ -112,7 +112,7 @@ type Snapshot struct {
 	Sockets  int
 	Cached   Cached
 	// Unsettled says, in a Gap, that who is there is not known yet: Members and
-	// Sockets do not count, and another Gap follows.
+	// Sockets do not count, and a Correct follows.
 	Unsettled bool
 }
 
@@ -199,6 +199,9 @@ type Sink interface {
 	// ControlChannel, before the first State(nil), it says where the app's commands
 	// stand when this node begins: nothing that was for this node was lost.
 	Gap(p Place, now Snapshot)
+	// Correct says that no envelope of p was lost, and that who is there may have
+	// become others without one: what the state is now, after all that was delivered.
+	Correct(p Place, now Snapshot)
 	// State says whether the broker can be reached: nil, or why not.
 	State(err error)
 	// Answer answers a question of a node. It may take until ctx ends, and is called

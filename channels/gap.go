@@ -30,6 +30,16 @@ func (c *Channel) gap(now Snapshot) {
 	c.admitLocked()
 }
 
+// correct takes the state of the place, where nothing was lost: only members who came
+// or went are announced. A channel that was opened by a later Snapshot has that.
+func (c *Channel) correct(now Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened && c.position == now.Position {
+		c.correctLocked(now)
+	}
+}
+
 // correctLocked tells the subscribers of the members who came or went, and of the
 // number of sockets.
 func (c *Channel) correctLocked(now Snapshot) {

@@ -467,7 +467,7 @@ func (l *late) Enter(ctx context.Context, p channels.Place, o ...channels.Occupa
 	return s, err
 }
 
-// A Sink is told of a gap: members are corrected and the channel is told.
+// A Sink is told of a gap: members are corrected and the channel is told. When only the members were lost it is not.
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &gappy{Memory: channels.NewMemory()}
@@ -501,6 +501,9 @@ func TestGap(t *testing.T) {
 		}
 		broker.sink.Deliver(channels.Envelope{Place: place, Position: channels.Position{Epoch: 11, Seq: 10}, Name: "e", Data: "2"})
 		c.Expect(event("e", "presence-x", "2"))
+		broker.sink.Correct(place, channels.Snapshot{Position: channels.Position{Epoch: 11, Seq: 9}, Members: members("cy")}) // older than what came
+		broker.sink.Correct(place, channels.Snapshot{Position: channels.Position{Epoch: 11, Seq: 10}, Members: members("ada", "dee")})
+		c.Expect(`{"event":"pusher_internal:member_added","channel":"presence-x","data":"{\"user_id\":\"dee\",\"user_info\":{}}"}`)
 		if err := h.Ready(); err != nil {
 			t.Error(err)
 		}

@@ -60,6 +60,13 @@ func (k *sink) Gap(p Place, now Snapshot) {
 	}
 }
 
+// Correct hands a place's state over after the broker had lost what it knew.
+func (k *sink) Correct(p Place, now Snapshot) {
+	if c := (*Hub)(k).channels.find(p); c != nil {
+		c.correct(now)
+	}
+}
+
 // State notes whether the broker can be reached.
 func (k *sink) State(err error) {
 	if err == nil {

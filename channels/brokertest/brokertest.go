@@ -67,7 +67,8 @@ func (r *recorder) Deliver(e channels.Envelope) {
 	r.changed = make(chan struct{})
 }
 
-func (r *recorder) Gap(channels.Place, channels.Snapshot) {}
+func (r *recorder) Gap(channels.Place, channels.Snapshot)     {}
+func (r *recorder) Correct(channels.Place, channels.Snapshot) {}
 
 func (r *recorder) State(err error) {
 	if err == nil {

@@ -29,6 +29,7 @@ func (s *stopwatch) Deliver(e channels.Envelope) {
 }
 func (s *stopwatch) Answer(context.Context, string) (string, error) { return "here", nil }
 func (s *stopwatch) Gap(channels.Place, channels.Snapshot)          {}
+func (s *stopwatch) Correct(channels.Place, channels.Snapshot)      {}
 func (s *stopwatch) State(err error) {
 	if err == nil {
 		close(s.up)

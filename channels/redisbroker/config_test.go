@@ -97,6 +97,7 @@ type silent chan error
 func (s silent) Deliver(channels.Envelope)                      {}
 func (s silent) Answer(context.Context, string) (string, error) { return "here", nil }
 func (s silent) Gap(channels.Place, channels.Snapshot)          {}
+func (s silent) Correct(channels.Place, channels.Snapshot)      {}
 func (s silent) State(err error) {
 	select {
 	case s <- err:

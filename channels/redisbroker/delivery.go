@@ -3,6 +3,8 @@ package redisbroker
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +31,7 @@ const (
 //	open       hand over what is next
 //	catching   a goroutine reads what is missing from the stream; keep what comes
 //
-// Sink.Deliver and Sink.Gap are called under turn: that is what makes the order of the
+// Sink.Deliver, Gap and Correct are called under turn: that is what makes the order of the
 // broker the order of delivery.
 type delivery struct {
 	place *place // static
@@ -40,9 +42,11 @@ type delivery struct {
 	last    message // what was handed over last; without its body
 	pending []message
 	bytes   int
-	missed  bool // while opening: something may have been missed
-	afresh  bool // the state is to be taken, whatever is in the stream
-	again   bool // while catching: look once more
+	missed  bool  // while opening: something may have been missed
+	afresh  bool  // the state is to be taken, whatever is in the stream
+	check   bool  // the state is to be handed over when nothing is missing
+	repairs int64 // of the place that are known here
+	again   bool  // while catching: look once more
 }
 
 type phase uint8
@@ -56,8 +60,10 @@ const (
 // heard implements listener.
 func (d *delivery) heard(ctx context.Context, payload string) {
 	b := d.place.broker
-	if payload == "r" {
-		b.repairs.add(d.place, b.config.Lease)
+	if how, ok := strings.CutPrefix(payload, "r"); ok {
+		if times, err := strconv.ParseInt(how, 10, 64); err == nil {
+			d.repaired(times)
+		}
 		return
 	}
 	if payload == "" || payload[0] != 'p' {
@@ -80,6 +86,21 @@ func (d *delivery) heard(ctx context.Context, payload string) {
 	if !d.nextLocked(m) {
 		d.keepLocked(m)
 		d.catchLocked()
+	}
+}
+
+// repaired has the state checked if the place was repaired: when all nodes that have to
+// tell Redis something will have done it.
+func (d *delivery) repaired(times int64) {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	d.repairedLocked(times)
+}
+
+func (d *delivery) repairedLocked(times int64) {
+	if d.repairs != times {
+		d.repairs = times
+		d.place.broker.repairs.add(d.place, d.place.broker.config.Lease)
 	}
 }
 
@@ -120,7 +141,7 @@ func (d *delivery) open(from message) {
 	if d.phase != opening {
 		return
 	}
-	d.last, d.phase = from, open
+	d.last, d.phase, d.repairs = from, open, from.repairs
 	if !d.drainLocked() || d.missed || d.again {
 		d.missed, d.again = false, false
 		d.catchLocked()
@@ -189,7 +210,7 @@ func (d *delivery) refresh() {
 	if d.phase == opening {
 		return
 	}
-	d.afresh = true
+	d.check = true
 	d.catchLocked()
 }
 
@@ -226,90 +247,103 @@ func (p *place) isUntold() bool {
 // fill reads some of what is missing, and reports whether there is more to do.
 func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	p := d.place
-	b := p.broker
 	d.turn.Lock()
-	last, afresh := d.last, d.afresh
+	last, check := d.last, d.check
+	if d.afresh {
+		last.epoch = 0
+	}
 	d.again = false
 	d.turn.Unlock()
-	epoch := last.epoch
-	if afresh {
-		epoch = 0
-	}
 	untold := p.isUntold()
-	reply, err := d.ask(ctx, epoch, last)
+	reply, err := d.ask(ctx, last, check)
 	if err != nil {
-		b.look()
+		p.broker.look()
 		return true, err
-	}
-	said, rest := status(reply)
-	if said == "none" { // Redis has forgotten it, and will be told
-		b.look()
-		p.again()
-		return true, channels.ErrUnavailable
-	}
-	if len(rest) != 2 {
-		return true, errReply
 	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
-	switch said {
-	case "fill":
-		upTo, err := number(rest[0])
-		entries, ok := rest[1].([]any)
-		if err != nil || !ok {
-			return true, errReply
+	switch said, rest := status(reply); {
+	case said == "none": // Redis has forgotten it, and will be told
+		p.broker.look()
+		p.again()
+		return true, channels.ErrUnavailable
+	case said == "fill" && (len(rest) == 3 || len(rest) == 5):
+		more, err = d.fillLocked(rest[0], rest[1], rest[2])
+		if !more && err == nil && len(rest) == 5 {
+			err = d.stateLocked(rest[3], rest[4], untold, false)
 		}
-		for _, entry := range entries {
-			m, err := parseEntry(entry)
-			if err != nil {
-				return true, err
-			}
-			m.epoch = last.epoch
-			if !d.nextLocked(m) {
-				d.afresh = true // there is a hole in the stream itself
-				return true, nil
-			}
-		}
-		b.config.Counters.CaughtUp(len(entries))
-		if len(entries) > 0 && d.last.seq < uint64(upTo) {
-			return true, nil
-		}
-	case "gap":
-		settle, err := number(rest[0])
-		if err != nil {
-			return true, err
-		}
-		snapshot, at, err := parseState(rest[1])
-		if err != nil {
-			return true, err
-		}
-		d.last, d.afresh = at, false
-		if untold {
-			settle = max(settle, untoldRetry.Milliseconds())
-		}
-		missing := at.epoch != last.epoch || at.seq != last.seq
-		if settle > 0 {
-			// Nodes, this one perhaps, have not told Redis yet what it lost: those who
-			// are on them would seem to have gone. What comes is handed over; the state follows.
-			b.repairs.add(p, time.Duration(settle)*time.Millisecond)
-			snapshot.Unsettled = true
-		}
-		if missing || settle <= 0 {
-			b.config.Counters.Gap()
-			b.sink.Gap(p.at, snapshot)
-		}
+	case said == "gap" && len(rest) == 2:
+		err = d.stateLocked(rest[0], rest[1], untold, true)
 	default:
-		return true, errReply
+		err = errReply
 	}
-	if !d.drainLocked() || d.again || d.afresh {
-		return true, nil
+	if more || err != nil || !d.drainLocked() || d.again || d.afresh || d.check {
+		return true, err
 	}
 	d.phase = open
 	return false, nil
 }
 
-// ask asks what came after a position.
-func (d *delivery) ask(ctx context.Context, epoch uint64, last message) ([]any, error) {
+// fillLocked hands over what was missing, and reports whether that was not all.
+func (d *delivery) fillLocked(upTo, repairs, list any) (more bool, err error) {
+	until, err1 := number(upTo)
+	times, err2 := number(repairs)
+	entries, ok := list.([]any)
+	if err1 != nil || err2 != nil || !ok {
+		return true, errReply
+	}
+	d.repairedLocked(times)
+	for _, entry := range entries {
+		m, err := parseEntry(entry)
+		if err != nil {
+			return true, err
+		}
+		m.epoch = d.last.epoch
+		if !d.nextLocked(m) {
+			d.afresh = true // there is a hole in the stream itself
+		}
+		if d.afresh {
+			return true, nil
+		}
+	}
+	d.place.broker.config.Counters.CaughtUp(len(entries))
+	return len(entries) > 0 && d.last.seq < uint64(until), nil
+}
+
+// stateLocked hands over the place's state, after what was lost or after all that there
+// was. Nodes, this one perhaps, may not have told Redis yet what it lost: those who are
+// on them would seem to have gone. Then the state follows when they have.
+func (d *delivery) stateLocked(settle, state any, untold, lost bool) error {
+	p, b := d.place, d.place.broker
+	ms, err := number(settle)
+	if err != nil {
+		return err
+	}
+	snapshot, at, err := parseState(state)
+	if err != nil {
+		return err
+	}
+	d.last, d.afresh, d.repairs = at, false, at.repairs
+	d.check = d.check && d.again // asked for meanwhile
+	if untold {
+		ms = max(ms, untoldRetry.Milliseconds())
+	}
+	if ms > 0 {
+		b.repairs.add(p, time.Duration(ms)*time.Millisecond)
+		snapshot.Unsettled = true
+	}
+	switch {
+	case lost:
+		b.config.Counters.Gap()
+		b.sink.Gap(p.at, snapshot)
+	case ms <= 0:
+		b.sink.Correct(p.at, snapshot)
+	}
+	return nil
+}
+
+// ask asks what came after a position, and, to check it, for the state.
+func (d *delivery) ask(ctx context.Context, last message, check bool) ([]any, error) {
 	p := d.place
 	b := p.broker
 	select {
@@ -321,7 +355,7 @@ func (d *delivery) ask(ctx context.Context, epoch uint64, last message) ([]any, 
 	ctx, cancel := b.within(ctx)
 	defer cancel()
 	return p.partition.pipe.do(ctx, catchUpScript, p.partition.keys.all(p.at, p.partition.nameNow()),
-		decimal(epoch), decimal(last.seq), last.ms, fillEntries)
+		decimal(last.epoch), decimal(last.seq), last.ms, fillEntries, flag(check))
 }
 
 // again has Redis told everything about the place once more, silently.

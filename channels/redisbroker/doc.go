@@ -26,7 +26,8 @@
 //
 //	p:APP:CHANNEL      hash         e epoch, s sequence, m ms of the last entry, b bytes and
 //	                                o oldest of the stream, t sockets, k whether that is told,
-//	                                w nodes that keep it, cn cd cu the cached event and its end
+//	                                w nodes that keep it, r how often it was repaired, cn cd cu
+//	                                the cached event and its end
 //	s:APP:CHANNEL      stream       what happened; ids are ms-sequence
 //	c:APP:CHANNEL      pub/sub      what happens (sharded)
 //	n:APP:CHANNEL      hash         node -> version of its last telling : its sockets; a k
@@ -107,11 +108,15 @@
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it
 // had lost it takes without announcing it, since to the clients nobody has come or
-// gone. Subscribers are told of the gap at once, where it is; and because Redis may
-// have lost more than one node can tell, for one lease questions are ErrUnavailable,
-// and after it the state of those places is handed over once more (Sink.Gap). A Redis
-// that has lost everything refuses events for places that it does not know, for as
-// long. With its data there is no gap. It keeps them with appendonly; with appendfsync
+// gone. Subscribers are told of the gap once, where it is. But because Redis may have
+// lost more than one node can tell, for one lease it cannot say who is there: questions
+// are ErrUnavailable, and who comes or goes waits, however that shows (a member, a
+// count, a channel that is occupied). So a join is answered late, or at once where
+// nobody is told of it. After the lease all that is told, and the state of the places
+// that were repaired is handed over without a gap (Sink.Correct). A Redis that has lost
+// everything refuses events for places that it does not know, for as long. A node that
+// has just started takes an empty Redis for a new one, until another node has found it
+// empty. With its data there is no gap. It keeps them with appendonly; with appendfsync
 // everysec, which is the usual, a crash may lose the last seconds.
 //
 // In a Redis Cluster a slot may move, and its master may change. As long as one master

@@ -36,7 +36,7 @@ import (
 //
 //	"p" epoch " " sequence " " ms " " body     on a place
 //	"c" sequence " " before " " length ":" app body
-//	"r"                                        a place's state was repaired silently
+//	"r" how often                              a place's state was repaired silently
 //
 // In a stream the sequence and the ms are the entry's id, ms-sequence.
 const bodyVersion = '1'
@@ -227,6 +227,7 @@ func sized(s string) (value, rest string, err error) {
 type message struct {
 	epoch, seq uint64
 	ms         int64 // of Redis's clock
+	repairs    int64 // how often the place had been repaired; of one that stands for a state
 	body       string
 }
 

@@ -123,12 +123,8 @@ func (n *node) Gap(p channels.Place, now channels.Snapshot) {
 		n.gaps[p]++
 		n.last[p] = now.Position
 		n.told[p] = append(n.told[p], "gap")
-		if n.unsettled[p] = now.Unsettled; now.Unsettled {
-			return
-		}
-		n.rosters[p] = map[string]bool{}
-		for _, m := range now.Members {
-			n.rosters[p][m.UserID] = true
+		if n.unsettled[p] = now.Unsettled; !now.Unsettled {
+			n.takeLocked(p, now)
 		}
 	})
 }
@@ -141,6 +137,23 @@ func (n *node) Answer(ctx context.Context, _ string) (string, error) {
 		return answer(ctx)
 	}
 	return "here", nil
+}
+
+func (n *node) Correct(p channels.Place, now channels.Snapshot) {
+	n.change(func() {
+		if last, before := n.last[p]; before && last != now.Position {
+			n.wrong = append(n.wrong, fmt.Sprintf("%s: corrected at %v after %v", p.Channel, now.Position, last))
+		}
+		n.unsettled[p] = false
+		n.takeLocked(p, now)
+	})
+}
+
+func (n *node) takeLocked(p channels.Place, now channels.Snapshot) {
+	n.rosters[p] = map[string]bool{}
+	for _, m := range now.Members {
+		n.rosters[p][m.UserID] = true
+	}
 }
 
 func (n *node) State(err error) { n.change(func() { n.up = err == nil }) }

@@ -282,11 +282,7 @@ func (b *Broker) all() []*place {
 // startAll has told to Redis what could not be while it was away.
 func (b *Broker) startAll() {
 	for _, p := range b.all() {
-		p.mu.Lock()
-		if !p.gone && (p.dirty || p.want != p.have || len(p.queue) > 0) {
-			p.startLocked()
-		}
-		p.mu.Unlock()
+		p.resume()
 	}
 }
 

@@ -132,7 +132,7 @@ func TestRestartWithData(t *testing.T) {
 }
 
 // A Redis that comes back with nothing is told everything by the nodes: subscribers
-// hear of a gap, and of nobody coming or going.
+// hear of one gap, and of nobody coming or going.
 func TestRestartWithout(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
 	own := prefix()
@@ -152,7 +152,11 @@ func TestRestartWithout(t *testing.T) {
 	}
 	s.Restart()
 	for _, n := range []*node{a, b} {
-		n.until("there is a gap, and a state", func() bool { return n.gaps[p] > 0 && !n.unsettled[p] })
+		n.until("there is a gap", func() bool { return n.gaps[p] > 0 })
+	}
+	a.publish(p, "between")
+	for _, n := range []*node{a, b} {
+		n.until("there is a state", func() bool { return !n.unsettled[p] })
 	}
 	a.publish(p, "after")
 	for _, n := range []*node{a, b} {
@@ -164,6 +168,9 @@ func TestRestartWithout(t *testing.T) {
 				break
 			}
 		}
+		if !slices.Contains(got, "between") || n.gaps[p] != 1 {
+			t.Errorf("told %v: want one gap, and nothing missing after it", got)
+		}
 		if r := n.roster(p); r != "ada bob cy" {
 			t.Errorf("roster %q, want ada bob cy", r)
 		}
@@ -171,6 +178,63 @@ func TestRestartWithout(t *testing.T) {
 	if info := a.info(p); info.Sockets != 3 || info.Users != 3 {
 		t.Errorf("counted %+v, want 3 sockets of 3 users", info)
 	}
+}
+
+// While the nodes tell a Redis that has lost everything what it knew, nobody is told of a part: joins are not answered, who
+// leaves one node and is on another has not gone, and a further socket on a channel without members comes in.
+func TestJoinWhileRefilled(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	start := func() (*node, *redistest.Proxy) {
+		proxy := redistest.NewProxy(t, s.Addr())
+		config := through(proxy, own)
+		config.Lease = 5 * time.Second // so that b comes back within it, however slow the machine is
+		return run(t, config), proxy
+	}
+	a, _ := start()
+	b, network := start()
+	c, _ := start()
+	room, news := place("presence-room"), place("news")
+	a.enter(room, user("1.1", "ada"), user("1.2", "cy"))
+	a.enter(news, channels.Occupant{Socket: "1.1"})
+	b.enter(room, user("2.1", "bob"), user("2.2", "cy"))
+	a.publish(room, "before")
+	a.heard(room, "before")
+	s.Kill()
+	for _, n := range []*node{a, b, c} {
+		n.until("it is down", func() bool { return !n.up })
+	}
+	network.Refuse()
+	s.Restart()
+	a.until("there is a gap", func() bool { return a.gaps[room] > 0 })
+	c.until("it is up", func() bool { return c.up })
+	if got, err := c.Enter(t.Context(), room, user("3.1", "eve")); !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Enter while bob's node has not told of him: %+v, %v, want ErrUnavailable", got.Members, err)
+	}
+	a.leave(room, user("1.2", "cy"))
+	if _, err := a.Enter(t.Context(), news, channels.Occupant{Socket: "1.3"}); err != nil {
+		t.Errorf("Enter of one more where nobody is told of it: %v", err)
+	}
+	network.Heal()
+	for {
+		got, err := c.Enter(t.Context(), room, user("3.1", "eve"))
+		if err != nil {
+			if !errors.Is(err, channels.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if len(got.Members) != 4 {
+			t.Errorf("Enter: %v, want ada, cy, bob and eve", got.Members)
+		}
+		break
+	}
+	a.publish(room, "end")
+	got := a.heard(room, "end")
+	if want := []string{"gap", "+eve", "end"}; !slices.Equal(got[len(got)-3:], want) {
+		t.Errorf("told %q, want %q at last", got, want)
+	}
+	expectNotes(t, s, own, "presence-room member_added eve")
 }
 
 // A node that nobody hears of loses what it has, once; when it is back it is there

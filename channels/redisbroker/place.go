@@ -209,8 +209,9 @@ func (p *place) await(ctx context.Context, o *op) error {
 	}
 }
 
-// run works off what waits. It ends when there is nothing to do, or Redis is away:
-// then the return of Redis starts it again.
+// run works off what waits. It ends when there is nothing to do, or Redis is away, or
+// cannot say yet who comes and goes: then the return of Redis starts it again, or
+// repairs do.
 func (p *place) run(ctx context.Context) {
 	for {
 		if !p.subscribed(ctx) {
@@ -228,7 +229,7 @@ func (p *place) run(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		if !p.broker.up.Load() || ctx.Err() != nil {
+		if errors.Is(err, errSettling) || !p.broker.up.Load() || ctx.Err() != nil {
 			if p.stop(err) {
 				return
 			}
@@ -252,7 +253,7 @@ func (p *place) subscribed(ctx context.Context) bool {
 }
 
 // stop ends run, and answers who waits to enter. What has left is gone from here, and
-// is told to Redis later. It returns false if Redis is back.
+// is told to Redis later. It returns false if Redis can be told something now.
 func (p *place) stop(err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -269,11 +270,21 @@ func (p *place) stop(err error) bool {
 		close(o.done)
 	}
 	p.queue = nil
-	if p.broker.up.Load() && p.broker.tasks.ctx.Err() == nil && (p.dirty || p.want != p.have) {
+	waits := p.dirty && !errors.Is(err, errSettling) || p.want != p.have
+	if p.broker.up.Load() && p.broker.tasks.ctx.Err() == nil && waits {
 		return false
 	}
 	p.running = false
 	return true
+}
+
+// resume has told to Redis what could not be.
+func (p *place) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.gone && (p.dirty || p.want != p.have || len(p.queue) > 0) {
+		p.startLocked()
+	}
 }
 
 // emptyLocked reports whether nothing of the place is left.

@@ -36,6 +36,7 @@ func (t *teller) State(err error) {
 }
 func (t *teller) Answer(context.Context, string) (string, error) { return "here", nil }
 func (t *teller) Gap(channels.Place, channels.Snapshot)          { fmt.Println("gap") }
+func (t *teller) Correct(channels.Place, channels.Snapshot)      {}
 func (t *teller) Deliver(e channels.Envelope) {
 	if e.Kind == channels.KindEvent {
 		fmt.Println(e.Name)

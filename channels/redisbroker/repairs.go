@@ -6,7 +6,7 @@ import (
 )
 
 // repairs are the places whose state is to be taken anew when the other nodes have
-// told Redis theirs.
+// told Redis theirs, and that have to tell Redis then who came and went.
 type repairs struct {
 	mu sync.Mutex
 	at map[*place]time.Time // guarded by mu
@@ -36,6 +36,7 @@ func (r *repairs) due() {
 	r.mu.Unlock()
 	for _, p := range due {
 		if !p.isGone() {
+			p.resume()
 			p.delivery.refresh()
 		}
 	}

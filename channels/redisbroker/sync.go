@@ -157,9 +157,24 @@ func (p *place) tell(ctx context.Context, s *syncing) ([]any, error) {
 	case "late":
 		b.look()
 		return nil, errLate
+	case "settling":
+		return nil, p.settling(rest)
 	default:
 		return nil, errReply
 	}
+}
+
+// settling has the sync made again when Redis can say who comes and who goes.
+func (p *place) settling(rest []any) error {
+	if len(rest) != 1 {
+		return errReply
+	}
+	left, err := number(rest[0])
+	if err != nil {
+		return err
+	}
+	p.broker.repairs.add(p, time.Duration(left)*time.Millisecond)
+	return errSettling
 }
 
 func flag(on bool) int {
@@ -264,7 +279,7 @@ func parseSync(reply []any) (s channels.Snapshot, from message, results string, 
 // parseState reads a place's state, and where its position stands in the stream.
 func parseState(v any) (s channels.Snapshot, at message, err error) {
 	list, ok := v.([]any)
-	if !ok || len(list) < 7 || len(list)%2 == 0 {
+	if !ok || len(list) < 8 || len(list)%2 != 0 {
 		return s, at, errReply
 	}
 	text := make([]string, len(list))
@@ -276,17 +291,17 @@ func parseState(v any) (s channels.Snapshot, at message, err error) {
 	if at.epoch, err = strconv.ParseUint(text[0], 10, 64); err != nil {
 		return s, at, errReply
 	}
-	var numbers [4]int64
-	for i, from := range []int{1, 2, 3, 6} {
+	var numbers [5]int64
+	for i, from := range []int{1, 2, 3, 6, 7} {
 		if numbers[i], err = strconv.ParseInt(text[from], 10, 64); err != nil {
 			return s, at, errReply
 		}
 	}
-	at.seq, at.ms = uint64(numbers[0]), numbers[1]
+	at.seq, at.ms, at.repairs = uint64(numbers[0]), numbers[1], numbers[4]
 	s.Position = channels.Position{Epoch: at.epoch, Seq: at.seq}
 	s.Sockets = int(numbers[2])
 	s.Cached = cachedFor(text[4], text[5], numbers[3])
-	for i := 7; i+1 < len(text); i += 2 {
+	for i := 8; i+1 < len(text); i += 2 {
 		s.Members = append(s.Members, member(text[i], text[i+1]))
 	}
 	return s, at, nil

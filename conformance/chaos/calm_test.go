@@ -92,6 +92,10 @@ func (p *play) compare() (counts, []string) {
 		c.gaps += v.gaps
 		c.excused += v.excused
 		for _, s := range here {
+			wrong = append(wrong, p.absentLocked(s)...)
+			if s.gaps > p.losses {
+				wrong = append(wrong, fmt.Sprintf("%v: hark:gap %d times, for %d losses", s, s.gaps, p.losses))
+			}
 			for user, n := range s.removed {
 				c.removals += n
 				if extra := n - p.departures[user]; extra > 0 && !strings.HasPrefix(user, passing) {
@@ -102,4 +106,17 @@ func (p *play) compare() (counts, []string) {
 		}
 	}
 	return c, wrong
+}
+
+// absentLocked returns which of the residents who never left a session on a presence channel was not told of when it began.
+func (p *play) absentLocked(s *session) (wrong []string) {
+	if !isPresence(s.channel) || s.opened.Before(p.resided) {
+		return nil
+	}
+	for _, user := range p.residents {
+		if p.departures[user] == 0 && !slices.Contains(s.first, user) {
+			wrong = append(wrong, fmt.Sprintf("%v: subscription_succeeded did not have %s", s, user))
+		}
+	}
+	return wrong
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -56,17 +57,22 @@ func TestRedisRestart(t *testing.T) {
 	})
 }
 
-// Redis restarts with nothing. What was on its way may be lost, if the channel is told; nobody comes or goes by that.
+// Redis restarts with nothing. What was on its way may be lost, if the channel is told; nobody comes or goes by that. Who
+// joins on a node that was on no place hears of all who are there.
 func TestRedisForgets(t *testing.T) {
 	plays(t, 3, func(t *testing.T, seed uint64) {
 		w := newWorld(t)
 		p := w.stage(seed)
-		for range 2 {
+		for i := range 2 {
+			fresh := w.local(fmt.Sprintf("n%d", 3+i))
 			p.traffic(200)
 			w.redis.Kill()
 			w.redis.Wipe()
+			p.losses++
 			lasting(time.Duration(p.rnd.Int64N(int64(2 * lease))))
 			w.redis.Restart()
+			p.add(fresh)
+			p.enter(fmt.Sprintf("f%d", i), fmt.Sprintf("fresh%d", i), fresh.title)
 		}
 		p.traffic(200)
 		p.calm()

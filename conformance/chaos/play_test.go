@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // places are the channels that are played on.
@@ -19,6 +20,7 @@ type play struct {
 	seed   uint64
 	rnd    *rand.Rand // the test's own
 	ledger *ledger
+	losses int // how often Redis has lost everything, which may be told as so many gaps; the test's own
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -28,6 +30,8 @@ type play struct {
 	clients    []*client
 	away       map[node][]*client // those of lost nodes
 	sessions   []*session
+	residents  []string       // users who were there before the traffic began
+	resided    time.Time      // when that was
 	departures map[string]int // of users: how often the last client of one has gone, or may be thought to have gone
 	wrong      []string
 

@@ -16,6 +16,7 @@ type session struct {
 	node    string
 	channel string
 	opened  time.Time // when subscription_succeeded came
+	first   []string  // the members whom it had
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -34,7 +35,7 @@ type step struct {
 }
 
 func newSession(who, node, channel string, members []string) *session {
-	s := &session{who: who, node: node, channel: channel, opened: time.Now(), roster: map[string]bool{}, removed: map[string]int{}}
+	s := &session{who: who, node: node, channel: channel, opened: time.Now(), first: members, roster: map[string]bool{}, removed: map[string]int{}}
 	for _, m := range members {
 		s.roster[m] = true
 	}
@@ -104,7 +105,7 @@ func (s *session) copy() *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &session{
-		who: s.who, node: s.node, channel: s.channel, opened: s.opened,
+		who: s.who, node: s.node, channel: s.channel, opened: s.opened, first: s.first,
 		steps: slices.Clone(s.steps), roster: maps.Clone(s.roster), removed: maps.Clone(s.removed),
 		gaps: s.gaps, wrong: slices.Clone(s.wrong), ended: s.ended,
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +80,9 @@ func (p *play) people() {
 		p.enter(fmt.Sprintf("c%d", i), fmt.Sprintf("u%d", i%9), nodes[i%len(nodes)].name())
 	}
 	p.settled()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.residents, p.resided = users(slices.Clone(p.clients)), time.Now()
 }
 
 // traffic goes on until so many more events have been accepted.

@@ -3,7 +3,7 @@
 -- which they came. KEYS[12] is the stream of notes.
 local function state()
   local cn, cd, left = cached()
-  local s = {P.epoch, num(P.seq), num(P.ms), num(sockets()), cn, cd, num(left)}
+  local s = {P.epoch, num(P.seq), num(P.ms), num(sockets()), cn, cd, num(left), num(P.repairs)}
   local users = redis.call('ZRANGE', KEYS[8], 0, -1)
   for from = 1, #users, 1000 do
     local infos = redis.call('HMGET', KEYS[7], unpack(users, from, math.min(from + 999, #users)))

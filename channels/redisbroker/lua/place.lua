@@ -2,12 +2,13 @@
 local P = {emitted = 0}
 
 local function load(candidate)
-  local h = redis.call('HMGET', KEYS[1], 'e', 's', 'm', 'b', 'o', 't', 'k', 'w')
+  local h = redis.call('HMGET', KEYS[1], 'e', 's', 'm', 'b', 'o', 't', 'k', 'w', 'r')
   P.new = not h[1]
   P.epoch = h[1] or candidate
   P.seq, P.ms = tonumber(h[2] or 0), tonumber(h[3] or 0)
   P.bytes, P.oldest = tonumber(h[4] or 0), tonumber(h[5] or 0)
   P.total, P.counted, P.kept = tonumber(h[6] or 0), h[7] == '1', tonumber(h[8] or 0)
+  P.repairs = tonumber(h[9] or 0)
   P.before, P.beforems = P.seq, P.ms
 end
 
@@ -55,7 +56,8 @@ local function save(age, cap)
     redis.call('PEXPIRE', KEYS[2], age + 10000)
   end
   redis.call('HSET', KEYS[1], 'e', P.epoch, 's', num(P.seq), 'm', num(P.ms), 'b', num(P.bytes),
-    'o', num(P.oldest), 't', num(P.total), 'k', P.counted and '1' or '0', 'w', num(P.kept))
+    'o', num(P.oldest), 't', num(P.total), 'k', P.counted and '1' or '0', 'w', num(P.kept),
+    'r', num(P.repairs))
 end
 
 -- sockets returns how many there are, as far as anybody is told: one at least where

@@ -16,6 +16,14 @@ if deadline > 0 and now > deadline then return {'late'} end
 load(ARGV[3])
 P.counted = P.counted or counted
 
+-- While the nodes are still telling Redis what it lost it cannot say who comes or goes:
+-- that has to wait. A further socket, of which nobody is told anything, need not.
+local function news()
+  return #ARGV > 16 or P.counted or (had + kept > 0) ~= (count + keeps > 0) or redis.call('EXISTS', KEYS[9]) == 1
+end
+local settle = tonumber(redis.call('HGET', KEYS[13], 'settle') or 0) - now
+if settle > 0 and not silent and news() then return {'settling', num(settle)} end
+
 local results, listed, repaired = {}, {}, false
 local function add(user, info, body)
   if redis.call('SADD', KEYS[9], user) == 0 then return end
@@ -81,14 +89,15 @@ end
 tally(P.total + count - had, P.kept + keeps - kept, app, channel, most, silent)
 if sockets() == 0 and P.new and P.emitted == 0 then
   redis.call('PEXPIRE', KEYS[5], keep)
-  return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0'}}
+  return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0', '0'}}
+end
+if repaired then
+  P.repairs = P.repairs + 1
+  redis.call('SPUBLISH', KEYS[3], 'r' .. num(P.repairs))
 end
 save(age, cap)
 if sockets() == 0 then
   rest(keep)
   redis.call('PEXPIRE', KEYS[5], keep)
-end
-if repaired then
-  redis.call('SPUBLISH', KEYS[3], 'r')
 end
 return {'ok', num(P.before), num(P.beforems), table.concat(results), state()}
