@@ -237,6 +237,40 @@ func TestJoinWhileRefilled(t *testing.T) {
 	expectNotes(t, s, own, "presence-room member_added eve")
 }
 
+// A node tells Redis what that had lost, and another one does not hear that it has: it finds that out when it is back.
+func TestMissedRepair(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	p := place("presence-a")
+	var nodes []*node
+	var networks []*redistest.Proxy
+	for _, who := range []string{"ada", "bob", "cy"} {
+		network := redistest.NewProxy(t, s.Addr())
+		n := run(t, through(network, own))
+		n.enter(p, user("1."+who, who))
+		nodes, networks = append(nodes, n), append(networks, network)
+	}
+	s.Kill()
+	for _, n := range nodes {
+		n.until("it is down", func() bool { return !n.up })
+	}
+	networks[2].Refuse()
+	s.Restart()
+	for _, n := range nodes[:2] {
+		n.until("there is a state without cy", func() bool { return n.gaps[p] > 0 && !n.unsettled[p] && !n.rosters[p]["cy"] })
+	}
+	networks[1].BlackHole(redistest.FromRedis)
+	networks[2].Heal()
+	nodes[0].until("cy is back", func() bool { return nodes[0].rosters[p]["cy"] })
+	networks[1].Heal()
+	nodes[1].until("cy is back", func() bool { return nodes[1].rosters[p]["cy"] })
+	for i, n := range nodes {
+		if n.gaps[p] != 1 {
+			t.Errorf("node %d was told of %d gaps, want 1", i, n.gaps[p])
+		}
+	}
+}
+
 // A node that nobody hears of loses what it has, once; when it is back it is there
 // again.
 func TestPartition(t *testing.T) {
