@@ -257,8 +257,8 @@ func (b *Broker) resync(part *partition, silent bool) {
 		}
 		p.mu.Lock()
 		if !p.gone {
+			p.silent = silent && (p.silent || p.want == p.have) // what was to be told to all still is
 			p.want++
-			p.silent = silent
 			if !silent {
 				p.loseLocked()
 			}

@@ -271,6 +271,30 @@ func TestMissedRepair(t *testing.T) {
 	}
 }
 
+// A node that was swept is to tell everybody that its users are back, and Redis restarts before it can: that is told
+// nevertheless, to webhooks too.
+func TestRestartBeforeReturn(t *testing.T) {
+	s := redistest.Start(t, keeps)
+	network := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	a, b := run(t, through(redistest.NewProxy(t, s.Addr()), own)), run(t, through(network, own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	network.Refuse()
+	a.heard(p, "-bob")
+	b.until("it is down", func() bool { return !b.up })
+	for range 2 { // for a lease after the first nobody can be told
+		s.Kill()
+		s.Restart()
+		network.Heal()
+		b.until("it is up", func() bool { return b.up })
+	}
+	a.until("bob is back", func() bool { return a.rosters[p]["bob"] })
+	expectNotes(t, s, own, "presence-a channel_occupied", "presence-a member_added ada",
+		"presence-a member_added bob", "presence-a member_added bob", "presence-a member_removed bob")
+}
+
 // A node that nobody hears of loses what it has, once; when it is back it is there
 // again.
 func TestPartition(t *testing.T) {
