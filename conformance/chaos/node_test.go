@@ -54,8 +54,9 @@ type local struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	lines map[*line]bool
-	dead  bool
+	lines  map[*line]bool
+	closed bool // takes no connections any more
+	dead   bool
 }
 
 // startLocal starts a hub, whose calls have a timeout. It ends with the test at the latest, and is waited for.
@@ -112,7 +113,7 @@ func (n *local) connect(l *line) error {
 	l.hangup = func() { c.Close(protocol.CloseGoingAway, "hung up") }
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.dead {
+	if n.closed {
 		return errDead
 	}
 	socket := n.hub.Connect(c, channels.ConnectRequest{Key: key.Key, Protocol: "7", HasProtocol: true})
@@ -159,7 +160,7 @@ func (n *local) kill() {
 		n.network.Refuse()
 	}
 	n.mu.Lock()
-	n.dead = true
+	n.closed, n.dead = true, true
 	lines := n.lines
 	n.lines = nil
 	n.mu.Unlock()
@@ -170,6 +171,9 @@ func (n *local) kill() {
 }
 
 func (n *local) stop() {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
 	n.cancel()
 	<-n.ended
 	n.mu.Lock()
