@@ -63,7 +63,7 @@ var clock *redistest.Clock
 func plan(m *testing.M) int {
 	if !long() {
 		flag.Parse()
-		_ = flag.Set("test.parallel", "6")
+		_ = flag.Set("test.parallel", "5")
 	}
 	var stop func()
 	clock, stop = redistest.StartClock(lease * 2 / 7) // a beat
