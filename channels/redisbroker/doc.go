@@ -102,8 +102,9 @@
 // webhooks. A place that has nobody else counts one socket. When all are sent the node
 // ends its own leases, and for Config.Handover nobody sweeps it; then whoever finds it
 // takes away who has not come back, once. A user who comes back and goes again before
-// that is gone then, too. Whatever happens on the way to that, or where there is no
-// other node, it is a node that has died. A client that goes by itself is gone at once.
+// that is gone then, too; a client that goes by itself is gone at once. A node that is
+// killed on the way to its end has died like any other. Where it was the only one, what
+// it kept stays until another has started and seen Redis up for a lease.
 //
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it
