@@ -59,6 +59,9 @@ func Run(ctx context.Context, t Target, c Case) error {
 			return fmt.Errorf("%s:%d: %s: start a server: %w", c.File, c.Line, c.Name, err)
 		}
 		defer stop()
+		if started.Patience == 0 {
+			started.Patience = t.Patience
+		}
 		p.target, p.config = started, *c.Config
 	}
 	if len(p.config.Apps[0].Keys) == 0 {
@@ -86,6 +89,8 @@ type player struct {
 	sorted  []*client          // in the order in which they connected
 	crowd   []*client          // those of them that are told by their number alone
 	answer  *httpAnswer        // to the last request
+	ask     func() error       // sends that again
+	asks    bool               // whether it is to be sent until its answer is right
 	asked   int                // counts the events that show a silence
 }
 

@@ -18,7 +18,7 @@ type Target struct {
 	App App
 	// Start starts a server with a configuration of a case's own. It is called
 	// for each such case, and stop once the case is over. Nil: such cases are
-	// not run. What it returns needs no App.
+	// not run. What it returns needs no App, and by default has this Patience.
 	Start func(ctx context.Context, c Config) (t Target, stop func(), err error)
 	// End begins an orderly shutdown of a server that Start has started, and
 	// does not wait for it. Nil: cases with such a step are not run.
@@ -26,6 +26,10 @@ type Target struct {
 	// Settle returns when the server has done all that it has been asked to,
 	// and clients have what it sent. Nil: nobody can tell.
 	Settle func()
+	// Lags says that the server is several nodes: what one is asked is about what
+	// clients did on another, and may be a moment behind. Until Patience is over a
+	// GET is sent again whose answer is not yet what it should be.
+	Lags bool
 	// Patience is how long a message or an answer may take; 0: 5 s.
 	Patience time.Duration
 }

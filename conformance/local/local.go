@@ -119,7 +119,9 @@ func Nodes(where redis.UniversalOptions, number int) func(context.Context, confo
 			}
 			brokers[i] = b
 		}
-		return listen(c, brokers...)
+		t, stop, err := listen(c, brokers...)
+		t.Lags = true
+		return t, stop, err
 	}
 }
 
