@@ -147,7 +147,11 @@ func (c *Channel) insertLocked(sub *Subscription, helped bool) {
 		return
 	case roleWatcher:
 		f.appendLocked(entry{kind: entryJoin, helped: helped, sub: sub})
-		if c.onlineLocked() != sub.online {
+		switch online := c.onlineLocked(); {
+		case online == sub.online:
+		case sub.online && c.joined == 1: // the user has gone just now, and may be back soon
+			c.goneLocked()
+		default:
 			f.appendLocked(entry{kind: entryOnly, sub: sub, frame: c.onlineFrameLocked()})
 		}
 		return

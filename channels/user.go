@@ -232,14 +232,20 @@ func (s *Socket) signoutNow(ctx context.Context, session *session, why End) {
 func (c *Channel) userChangedLocked(d presence.Diff) {
 	c.roster.Apply(d)
 	if _, gone := d.Removed(); gone {
-		c.offline = time.Now().Add(offlineAfter)
-		c.later.add(c)
+		c.goneLocked()
 		return
 	}
 	if c.offline.IsZero() {
 		c.appendLocked(entry{kind: entryFrame, frame: c.onlineFrameLocked()})
 	}
 	c.offline = time.Time{}
+}
+
+// goneLocked has the watchers told that the user is offline, if it does not come back
+// before.
+func (c *Channel) goneLocked() {
+	c.offline = time.Now().Add(offlineAfter)
+	c.later.add(c)
 }
 
 // onlineLocked reports whether the watchers think that the user is online: for

@@ -162,6 +162,29 @@ func TestWatchlistOvertaken(t *testing.T) {
 	})
 }
 
+// A user who goes while somebody begins to watch has three seconds to come back, too.
+func TestWatchlistGoneMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newRemote(0)
+		config := hubtest.Config()
+		config.Apps[0].Watchlists = true
+		config.Broker = broker
+		h := hubtest.Start(t, config)
+		broker.setReply(time.Second)
+		ada, bob := hubtest.Connect(t, h), hubtest.Connect(t, h)
+		bob.Signin(`{"id":"bob"}`)
+		time.Sleep(2 * time.Second)
+		const mine = `{"id":"ada","watchlist":["bob"]}`
+		ada.Signin(mine)
+		time.Sleep(1500 * time.Millisecond)
+		bob.Hangup() // ada is told a moment later that he was there
+		time.Sleep(4400 * time.Millisecond)
+		ada.Expect(signedIn(mine), watchlist([]string{"bob"}, nil))
+		time.Sleep(200 * time.Millisecond)
+		ada.Expect(watchlist(nil, []string{"bob"}))
+	})
+}
+
 // Whoever begins to watch while a user's absence is not told yet is told of its
 // return.
 func TestWatchlistDuringAbsence(t *testing.T) {
