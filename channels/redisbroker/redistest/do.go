@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ const doTimeout = patience
 // the answer: an array's elements a line each, "" for nil. An error of Redis's is an
 // error. It may be called concurrently.
 func (s *Server) Do(args ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr(), doTimeout)
+	conn, err := s.dial()
 	if err != nil {
 		return "", err
 	}
@@ -34,6 +35,25 @@ func (s *Server) Do(args ...string) (string, error) {
 		return "", fmt.Errorf("%s: %w", args[0], err)
 	}
 	return answer, nil
+}
+
+// dial connects, as a client of the server's kind.
+func (s *Server) dial() (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: doTimeout}
+	if s.opts.TLS != nil {
+		return tls.DialWithDialer(dialer, "tcp", s.Addr(), s.opts.TLS.Client())
+	}
+	return dialer.Dial("tcp", s.Addr())
+}
+
+// must is Do of what has to be done.
+func (s *Server) must(args ...string) string {
+	s.t.Helper()
+	answer, err := s.Do(args...)
+	if err != nil {
+		s.t.Fatalf("%s: %v: %v", s.Addr(), args, err)
+	}
+	return answer
 }
 
 // command encodes a command as Redis reads it.

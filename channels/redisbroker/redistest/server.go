@@ -35,10 +35,15 @@ type Options struct {
 	// is synced each second, so a crash of the process loses nothing or little; see
 	// Args for more.
 	AppendOnly bool
+	// TLS has it speak TLS alone, also to its replicas and its cluster, with clients
+	// that have a certificate of the same authority; nil: no TLS.
+	TLS *Authority
 	// Args are further arguments of redis-server, as in "--appendfsync", "always".
 	Args []string
 
-	cluster bool
+	cluster  bool
+	sentinel string  // the configuration of a Sentinel; "": it is none
+	of       *Server // whose replica it is; nil: nobody's
 }
 
 // A Server is a redis-server process with a port and a directory of its own. Its
@@ -66,6 +71,11 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	s := &Server{t: t, path: path, opts: o, dir: t.TempDir()}
 	t.Cleanup(s.Kill)
+	if o.sentinel != "" {
+		if err := os.WriteFile(s.configFile(), []byte(o.sentinel), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for range portTries {
 		s.port = freePort(t)
 		if o.cluster {
@@ -153,8 +163,21 @@ func (s *Server) launch() error {
 }
 
 func (s *Server) args() []string {
-	args := []string{
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir, "--save", "", "--daemonize", "no",
+	var args []string
+	if s.opts.sentinel != "" {
+		args = append(args, s.configFile(), "--sentinel")
+	}
+	args = append(args, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no")
+	if s.opts.TLS != nil {
+		args = append(args, s.opts.TLS.args(s.port)...)
+	} else {
+		args = append(args, "--port", strconv.Itoa(s.port))
+	}
+	if s.opts.sentinel == "" {
+		args = append(args, "--repl-diskless-sync-delay", "0") // else a replica is kept waiting for others
+	}
+	if s.opts.of != nil {
+		args = append(args, "--replicaof", "127.0.0.1", strconv.Itoa(s.opts.of.port))
 	}
 	if s.opts.AppendOnly {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "everysec")
@@ -166,7 +189,8 @@ func (s *Server) args() []string {
 	return append(args, s.opts.Args...)
 }
 
-func (s *Server) logFile() string { return filepath.Join(s.dir, "redis.log") }
+func (s *Server) logFile() string    { return filepath.Join(s.dir, "redis.log") }
+func (s *Server) configFile() string { return filepath.Join(s.dir, "sentinel.conf") }
 
 // log returns what the server has said.
 func (s *Server) log() string {

@@ -1,6 +1,7 @@
 package redistest_test
 
 import (
+	"crypto/tls"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,4 +116,56 @@ func TestCluster(t *testing.T) {
 	last.Restart()
 	c.Await()
 	expect(t, "after its return", do(t, last, "GET", "foo"), "1")
+}
+
+func TestTLS(t *testing.T) {
+	a := redistest.NewAuthority(t)
+	s := redistest.Start(t, redistest.Options{TLS: a})
+	expect(t, "by TLS", do(t, s, "PING"), "PONG")
+	for name, c := range map[string]*tls.Config{
+		"no certificate":    {RootCAs: a.Client().RootCAs},
+		"another authority": redistest.NewAuthority(t).Client(),
+	} {
+		conn, err := tls.Dial("tcp", s.Addr(), c)
+		if err == nil {
+			if _, err = conn.Write([]byte("PING\r\n")); err == nil {
+				_, err = conn.Read(make([]byte, 1)) // by then the server has seen the certificate
+			}
+			conn.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: the server answers", name)
+		}
+	}
+}
+
+// A replica has what its master has, until it is abandoned, and is put in its place.
+func TestSentinels(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Options{})
+	do(t, master, "SET", "a", "1")
+	replica := redistest.StartReplica(t, master)
+	expect(t, "on the replica", do(t, replica, "GET", "a"), "1")
+	if _, err := replica.Do("SET", "a", "2"); err == nil {
+		t.Error("a replica takes a write")
+	}
+	g := redistest.StartSentinels(t, master, 1)
+	replica.Abandon()
+	do(t, master, "SET", "a", "3")
+	master.Kill()
+	g.Await(replica)
+	expect(t, "on the new master", do(t, replica, "GET", "a"), "1")
+	do(t, replica, "SET", "a", "4")
+}
+
+func TestClusterReplica(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t, redistest.Options{Args: []string{"--cluster-node-timeout", "500"}}, redistest.Thirds...)
+	master := c.MasterOf("foo")
+	expect(t, "the master of foo", master.Addr(), c.Masters[2].Addr())
+	do(t, master, "SET", "foo", "1")
+	replica := c.Replica(master)
+	master.Kill()
+	c.AwaitMaster(replica)
+	expect(t, "on the new master", do(t, replica, "GET", "foo"), "1")
 }
