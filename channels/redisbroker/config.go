@@ -68,7 +68,8 @@ type Config struct {
 type Counters interface {
 	// CaughtUp counts n envelopes that were missing and read from a stream.
 	CaughtUp(n int)
-	// Gap counts a place whose subscribers had to be told that something is missing.
+	// Gap counts each time that a place's subscribers had to be told that something is
+	// missing; after a failure that may be more than once.
 	Gap()
 	// Overflow counts n envelopes that came faster than they could be put in order,
 	// and were read again from the stream.
@@ -171,13 +172,17 @@ func (c Config) cluster() bool {
 //	redis://host:port?cluster=true&addr=host2:port2   a Redis Cluster, by some of its nodes
 //	redis://host:port?master=name&addr=host2:port2    one behind Sentinels
 //
-// What else a single Redis's URL may say stands at redis.ParseURL; of the other two,
-// sentinel_user and sentinel_password.
+// What else a single Redis's URL may say stands at redis.ParseURL; of the last,
+// sentinel_user and sentinel_password. By TLS each server of the last two has a
+// certificate for the address that the others know it by.
 func ParseURL(text string) (redis.UniversalOptions, error) {
 	var o redis.UniversalOptions
 	u, err := url.Parse(text)
 	if err != nil {
 		return o, errors.New("redisbroker: the URL of Redis is none: write redis://host:6379") // err may quote the password
+	}
+	if u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" { // redis:6379 is a URL without a host
+		return o, errors.New("redisbroker: the URL of Redis is none: write redis://host:6379, or rediss:// for TLS")
 	}
 	q := u.Query()
 	o.IsClusterMode, o.MasterName = q.Get("cluster") == "true", q.Get("master")
@@ -197,6 +202,9 @@ func ParseURL(text string) (redis.UniversalOptions, error) {
 	}
 	if o.IsClusterMode && single.DB != 0 {
 		return o, errors.New("redisbroker: a Redis Cluster has only database 0")
+	}
+	if single.TLSConfig != nil && (o.IsClusterMode || o.MasterName != "") {
+		single.TLSConfig.ServerName = "" // each server has its own
 	}
 	o.DB, o.Username, o.Password, o.TLSConfig = single.DB, single.Username, single.Password, single.TLSConfig
 	o.Protocol, o.ClientName = single.Protocol, single.ClientName

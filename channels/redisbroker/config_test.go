@@ -56,7 +56,7 @@ func TestParseURL(t *testing.T) {
 			t.Errorf("ParseURL(%q) = %+v", tt.url, o)
 		}
 	}
-	for _, url := range []string{"", "http://a:1", "redis://a:1?nonsense=1", "redis://a:1/1?cluster=true", "redis://u:pass%zzword@a:1"} {
+	for _, url := range []string{"", "http://a:1", "redis:6379", "redis:///1", "unix:///redis", "redis://a:1?nonsense=1", "redis://a:1/1?cluster=true", "redis://u:pass%zzword@a:1"} {
 		if _, err := redisbroker.ParseURL(url); err == nil || strings.Contains(err.Error(), "pass") {
 			t.Errorf("ParseURL(%q): %v, want an error without the password", url, err)
 		}
@@ -91,6 +91,23 @@ func TestNoRedis(t *testing.T) {
 	}
 }
 
+// What is wrong with a login is said as Redis says it.
+func TestWrongPassword(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	o := redis.UniversalOptions{Addrs: []string{s.Addr()}, Username: "nobody", Password: "wrong"}
+	ctx, cancel := context.WithCancel(t.Context())
+	told, done := make(silent, 1), make(chan error, 1)
+	b := open(t, redisbroker.Config{Redis: o})
+	go func() { done <- b.Run(ctx, told) }()
+	if err := <-told; !errors.Is(err, channels.ErrUnavailable) || !strings.Contains(err.Error(), "WRONGPASS") {
+		t.Errorf("State(%v), want what Redis says", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 // A silent Sink passes on what it is told of the state, once.
 type silent chan error
 
@@ -103,27 +120,4 @@ func (s silent) State(err error) {
 	case s <- err:
 	default:
 	}
-}
-
-// The permissions that the package's documentation names are enough.
-func TestPermissions(t *testing.T) {
-	s := redistest.Start(t, redistest.Options{})
-	own := prefix()
-	args := "ACL SETUSER hark on >secret ~" + own + ":* &" + own + ":* +@read +@write +@scripting +@pubsub +@connection +info +time +config|get"
-	if _, err := s.Do(strings.Fields(args)...); err != nil {
-		t.Fatal(err)
-	}
-	c := redisbroker.Config{Prefix: own, Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}, Username: "hark", Password: "secret"}}
-	a, b := run(t, c), run(t, c)
-	p := place("presence-a")
-	a.enter(p, user("1.1", "ada"))
-	b.enter(p, user("2.1", "bob"))
-	a.publish(p, "e")
-	b.heard(p, "e")
-	if info := b.info(p); info.Users != 2 {
-		t.Errorf("counted %+v, want 2 users", info)
-	}
-	a.askUntil(2, 0)
-	a.stop()
-	b.heard(p, "-ada")
 }

@@ -33,17 +33,19 @@ func contract(t *testing.T, options redis.UniversalOptions) {
 	brokertest.Run(t, func(t *testing.T) channels.Broker {
 		return open(t, redisbroker.Config{Redis: options, Prefix: prefix(), Timeout: patience})
 	})
-	t.Run("nodes", func(t *testing.T) {
-		brokertest.RunNodes(t, func(t *testing.T, n int) []channels.Broker {
-			own := prefix()
-			var all []channels.Broker
-			for range n {
-				all = append(all, open(t, redisbroker.Config{
-					Redis: options, Prefix: own, Timeout: patience, Handover: 200 * time.Millisecond,
-				}))
-			}
-			return all
-		})
+	t.Run("nodes", func(t *testing.T) { nodesContract(t, redisbroker.Config{Redis: options}) })
+}
+
+// nodesContract runs the suite of several nodes. It waits for one lease, and once as long as
+// for Redis.
+func nodesContract(t *testing.T, c redisbroker.Config) {
+	brokertest.RunNodes(t, func(t *testing.T, n int) []channels.Broker {
+		c.Prefix, c.Timeout, c.Handover = prefix(), 5*time.Second, 200*time.Millisecond
+		var all []channels.Broker
+		for range n {
+			all = append(all, open(t, c))
+		}
+		return all
 	})
 }
 

@@ -120,6 +120,16 @@
 // empty. With its data there is no gap. It keeps them with appendonly; with appendfsync
 // everysec, which is the usual, a crash may lose the last seconds.
 //
+// A replica gets what its master has accepted a moment later, so that a master which fails
+// may take the last of it along. A node that has heard that finds the place's history to be
+// another one, tells the gap, and goes on from where both are the same. What nobody has
+// heard is looked for by the node that published it, as far as that was within the last
+// 10 s (accepted.go), before it publishes anything else; what is missing is told as a gap
+// in the place's order. It stays unknown if that node has died with the master; and a note
+// for webhooks may be lost with it. A master that is cut off goes on accepting until it is
+// told of its successor: min-replicas-to-write bounds that. A failover behind Sentinels
+// takes as long as their down-after-milliseconds, and about two seconds.
+//
 // In a Redis Cluster a slot may move, and its master may change. As long as one master
 // is away with no replica in its place, all of it counts as away.
 //
@@ -131,10 +141,24 @@
 // logged at the start. Partitions is the same on all nodes of a prefix; another number
 // ends Run with an error.
 //
-// An ACL user needs: +@read +@write +@scripting +@pubsub +@connection +info +time
-// +config|get, ~PREFIX:* and &PREFIX:*; in a Redis Cluster +cluster|slots and
-// +cluster|shards, too. Grants stand in Redis as they are, with roles and attributes:
-// who may read that Redis may read them.
+// With TLS each server's certificate is for the name or address by which it is reached.
+//
+// An ACL user needs, where the prefix is hark,
+//
+//	+@read +@write +@connection -@dangerous +eval +evalsha +spublish +ssubscribe +sunsubscribe
+//	+time +info +config|get ~hark:* &hark:*
+//
+// in a Redis Cluster this, too:
+//
+//	+cluster|slots
+//
+// and a user of Sentinels, which have users of their own,
+//
+//	+@connection -@dangerous +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe
+//	&+switch-master &+replica-reconf-done
+//
+// Grants stand in Redis as they are, with roles and attributes: who may read that Redis
+// may read them.
 //
 // # Locks
 //

@@ -156,9 +156,12 @@ func (p *pipe) try(ctx context.Context, batch []*call, whole bool) (again []*cal
 	if len(cmds) == 0 {
 		return nil
 	}
-	_, _ = pl.Exec(ctx) // each command has its own error
+	_, failed := pl.Exec(ctx)
 	for i, c := range sent {
 		c.reply, c.err = cmds[i].Result()
+		if c.reply == nil && c.err == nil { // it was not sent: there is no connection, or Redis did not take the login
+			c.err = failed
+		}
 		if c.err != nil && notRun(c.err) && ctx.Err() == nil {
 			again = append(again, c)
 			continue
