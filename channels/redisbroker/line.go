@@ -103,17 +103,16 @@ func (l *line) connect(ctx context.Context) {
 	defer stop()
 	ps := l.broker.client.SSubscribe(inner, l.anchor)
 	l.restart()
-	var last atomic.Int64
-	last.Store(time.Now().UnixNano())
+	heard := hearing{since: time.Now()}
 	var owned sync.WaitGroup
 	owned.Go(func() { l.write(inner, ps) })
-	owned.Go(func() { l.watch(inner, ps, &last) })
+	owned.Go(func() { l.watch(inner, ps, &heard) })
 	for inner.Err() == nil {
 		got, err := ps.Receive(inner)
 		if err != nil {
 			break
 		}
-		last.Store(time.Now().UnixNano())
+		heard.now()
 		switch m := got.(type) {
 		case *redis.Message:
 			l.hear(inner, m.Channel, m.Payload)
@@ -124,12 +123,22 @@ func (l *line) connect(ctx context.Context) {
 				stop()
 			}
 		}
-		last.Store(time.Now().UnixNano()) // however long that took
+		heard.now() // however long that took
 	}
 	stop()
 	_ = ps.Close()
 	owned.Wait()
 }
+
+// A hearing is when something was heard last. It goes by the monotonic clock: the other
+// may be set while nothing is silent.
+type hearing struct {
+	since time.Time    // static
+	last  atomic.Int64 // after that, in ns
+}
+
+func (h *hearing) now()               { h.last.Store(int64(time.Since(h.since))) }
+func (h *hearing) ago() time.Duration { return time.Since(h.since) - time.Duration(h.last.Load()) }
 
 // restart forgets what was asked for on the connection before, and asks for all.
 func (l *line) restart() {
@@ -215,7 +224,7 @@ func (l *line) next() (on bool, names []string) {
 }
 
 // watch ends a connection on which nothing comes back.
-func (l *line) watch(ctx context.Context, ps *redis.PubSub, last *atomic.Int64) {
+func (l *line) watch(ctx context.Context, ps *redis.PubSub, heard *hearing) {
 	ticker := time.NewTicker(l.broker.config.Beat)
 	defer ticker.Stop()
 	for {
@@ -225,7 +234,7 @@ func (l *line) watch(ctx context.Context, ps *redis.PubSub, last *atomic.Int64) 
 			_ = ps.Close() // Receive does not look at ctx
 			return
 		}
-		if time.Since(time.Unix(0, last.Load())) > l.broker.config.Lease/2+l.broker.config.Beat {
+		if heard.ago() > l.broker.config.Lease/2+l.broker.config.Beat {
 			_ = ps.Close()
 			return
 		}
