@@ -61,8 +61,9 @@ type cachedFrame struct {
 // A waitingJoin is a subscription that the broker has ordered at a position
 // which this node has not reached yet.
 type waitingJoin struct {
-	sub *Subscription
-	at  Position
+	sub   *Subscription
+	at    Position
+	since time.Time
 }
 
 func (h *Hub) newChannel(p Place) *Channel {
@@ -100,7 +101,7 @@ func (c *Channel) join(sub *Subscription, s Snapshot, helped bool) error {
 		return err
 	}
 	if c.position.behind(s.Position) {
-		c.waiting = append(c.waiting, waitingJoin{sub, s.Position})
+		c.waiting = append(c.waiting, waitingJoin{sub, s.Position, time.Now()})
 		return nil
 	}
 	c.insertLocked(sub, helped)

@@ -1,6 +1,8 @@
 package channels
 
 import (
+	"time"
+
 	"hark/presence"
 	"hark/protocol"
 )
@@ -8,6 +10,10 @@ import (
 // EventGap tells a channel that events on it may be missing at this point, so
 // that an application can fetch its state anew. Its data is {}.
 const EventGap = "hark:gap"
+
+// overdue is how long a join waits, and has its turn when a gap is told all the same: the
+// broker may have lost what ordered it. What is only late comes sooner.
+const overdue = time.Second
 
 // gap takes the state of the place after envelopes were lost: members who came
 // or went meanwhile are announced, and the channel is told of the gap.
@@ -23,8 +29,8 @@ func (c *Channel) gap(now Snapshot) {
 	}
 	c.gapLocked()
 	for i := range c.waiting {
-		if w := &c.waiting[i]; w.at.Epoch != now.Position.Epoch {
-			w.at = now.Position // that of another epoch is never reached
+		if w := &c.waiting[i]; w.at.Epoch != now.Position.Epoch || !now.Unsettled && time.Since(w.since) > overdue {
+			w.at = now.Position // the other may never be reached
 		}
 	}
 	c.admitLocked()
