@@ -11,7 +11,7 @@ import (
 // that an application can fetch its state anew. Its data is {}.
 const EventGap = "hark:gap"
 
-// overdue is how long a join waits, and has its turn when a gap is told all the same: the
+// overdue is how long a join waits that has its turn when the state is known again: the
 // broker may have lost what ordered it. What is only late comes sooner.
 const overdue = time.Second
 
@@ -28,9 +28,14 @@ func (c *Channel) gap(now Snapshot) {
 		c.correctLocked(now)
 	}
 	c.gapLocked()
+	c.hurryLocked(now)
+}
+
+// hurryLocked has the joins admitted whose position may never be reached.
+func (c *Channel) hurryLocked(now Snapshot) {
 	for i := range c.waiting {
 		if w := &c.waiting[i]; w.at.Epoch != now.Position.Epoch || !now.Unsettled && time.Since(w.since) > overdue {
-			w.at = now.Position // the other may never be reached
+			w.at = now.Position
 		}
 	}
 	c.admitLocked()
@@ -43,6 +48,7 @@ func (c *Channel) correct(now Snapshot) {
 	defer c.mu.Unlock()
 	if c.opened && c.position == now.Position {
 		c.correctLocked(now)
+		c.hurryLocked(now)
 	}
 }
 

@@ -535,7 +535,7 @@ func TestGapAdmits(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		broker.sink.Gap(place, channels.Snapshot{Position: now, Unsettled: true})
 		b.Expect()
-		broker.sink.Gap(place, channels.Snapshot{Position: now})
+		broker.sink.Correct(place, channels.Snapshot{Position: now})
 		b.Expect(succeeded("news"))
 	})
 }

@@ -56,6 +56,8 @@ type partition struct {
 	pipe *pipe
 	line *line
 
+	accepted accepted
+
 	mu sync.Mutex
 	// Guarded by mu.
 	name       string        // this node's, for the lease that it has now; "": it has none
@@ -229,8 +231,12 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 	if said != "ok" || len(rest) != 1 {
 		return channels.Position{}, unavailable(errReply)
 	}
-	at, err := parsePosition(rest[0])
-	return at, unavailable(err)
+	at, err := parsePlaced(rest[0])
+	if err != nil {
+		return channels.Position{}, unavailable(err)
+	}
+	p.accepted.note(e.Place, acceptance{id, at})
+	return channels.Position{Epoch: at.epoch, Seq: at.seq}, nil
 }
 
 // insist runs a script, again if its answer was lost: args[again] tells it then that it
@@ -259,16 +265,17 @@ func (b *Broker) insist(ctx context.Context, p *pipe, s *script, ks []string, ar
 // than anybody may catch up.
 func (b *Broker) keep() int64 { return b.config.History.Milliseconds() }
 
-func parsePosition(v any) (at channels.Position, err error) {
+// parsePlaced reads where publish.lua has put something: an epoch and an entry's id.
+func parsePlaced(v any) (at message, err error) {
 	text, _ := v.(string)
-	epoch, seq, ok := strings.Cut(text, " ")
+	epoch, id, ok := strings.Cut(text, " ")
 	if !ok {
 		return at, errReply
 	}
-	if at.Epoch, err = strconv.ParseUint(epoch, 10, 64); err != nil {
+	if at, err = parseID(id); err != nil {
 		return at, errReply
 	}
-	if at.Seq, err = strconv.ParseUint(seq, 10, 64); err != nil {
+	if at.epoch, err = strconv.ParseUint(epoch, 10, 64); err != nil {
 		return at, errReply
 	}
 	return at, nil

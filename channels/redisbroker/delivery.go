@@ -83,10 +83,16 @@ func (d *delivery) heard(ctx context.Context, payload string) {
 		d.keepLocked(m)
 		return
 	}
-	if !d.nextLocked(m) {
+	if d.forkedLocked(m) || !d.nextLocked(m) {
 		d.keepLocked(m)
 		d.catchLocked()
 	}
+}
+
+// forkedLocked reports whether m is of a master that does not know what was handed over
+// last: it has an earlier position, and a later time.
+func (d *delivery) forkedLocked(m message) bool {
+	return m.epoch == d.last.epoch && m.seq <= d.last.seq && m.ms > d.last.ms
 }
 
 // repaired has the state checked if the place was repaired: when all nodes that have to
@@ -114,6 +120,8 @@ func (d *delivery) listening() {
 	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
+	// What was kept is in the stream, or was lost with the master that said it.
+	d.pending, d.bytes = nil, 0
 	if d.phase == opening {
 		d.missed = true
 		return
@@ -177,8 +185,12 @@ func (d *delivery) nextLocked(m message) bool {
 	if m.seq <= d.last.seq {
 		return true
 	}
-	e, err := decode(m.body)
 	d.last = message{epoch: m.epoch, seq: m.seq, ms: m.ms}
+	if m.body == lostBody {
+		d.gapLocked(d.place.broker.config.Lease)
+		return true
+	}
+	e, err := decode(m.body)
 	if err != nil {
 		if !errors.Is(err, errVersion) {
 			d.place.broker.config.Logger.Error("what happened on a place cannot be read", "channel", d.place.at.Channel, "error", err)
@@ -272,6 +284,8 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 		if !more && err == nil && len(rest) == 5 {
 			err = d.stateLocked(rest[3], rest[4], untold, false)
 		}
+	case said == "forked" && len(rest) == 2:
+		more, err = true, d.forkLocked(rest[0], rest[1])
 	case said == "gap" && len(rest) == 2:
 		err = d.stateLocked(rest[0], rest[1], untold, true)
 	default:
@@ -340,6 +354,34 @@ func (d *delivery) stateLocked(settle, state any, untold, lost bool) error {
 		b.sink.Correct(p.at, snapshot)
 	}
 	return nil
+}
+
+// forkLocked goes back to where the new master goes on: what was handed over after that
+// it does not know, and what came after that there is read next. Who is there follows,
+// when the nodes have told it.
+func (d *delivery) forkLocked(settle, entry any) error {
+	ms, err := number(settle)
+	if err != nil {
+		return err
+	}
+	id, _ := entry.(string)
+	both, err := parseID(id)
+	if err != nil {
+		return err
+	}
+	d.last = message{epoch: d.last.epoch, seq: both.seq, ms: both.ms}
+	d.gapLocked(max(time.Duration(ms)*time.Millisecond, untoldRetry))
+	return nil
+}
+
+// gapLocked says that something was lost before what was handed over last. The state
+// follows in a while.
+func (d *delivery) gapLocked(in time.Duration) {
+	b := d.place.broker
+	b.repairs.add(d.place, in)
+	b.config.Counters.Gap()
+	at := channels.Position{Epoch: d.last.epoch, Seq: d.last.seq}
+	b.sink.Gap(d.place.at, channels.Snapshot{Position: at, Unsettled: true})
 }
 
 // ask asks what came after a position, and, to check it, for the state.

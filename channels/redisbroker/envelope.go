@@ -20,13 +20,14 @@ import (
 //	body    = version kind field*
 //	version = "1"
 //	kind    = "E" event | "M" member | "C" count | "T" terminate | "K" control
-//	        | "Q" question | "A" answer (ask.go)
+//	        | "G" gap | "Q" question | "A" answer (ask.go)
 //	field   = tag length ":" bytes
 //
 //	E  n name, d data, u user id, x excepted socket, t selector (JSON), c ms to cache
 //	M  a user who came, i user_info; or r user who went
 //	C  c how many sockets there are
 //	K  j the control (JSON)
+//	G  nothing: events before it were lost
 //
 // A tag that a node does not know is passed over, so that newer nodes can say more to
 // each other while a cluster is updated. What would be wrong without it is another
@@ -40,6 +41,9 @@ import (
 //
 // In a stream the sequence and the ms are the entry's id, ms-sequence.
 const bodyVersion = '1'
+
+// lostBody is a G.
+const lostBody = "1G"
 
 var (
 	errBody    = errors.New("redisbroker: not an envelope")
@@ -267,6 +271,16 @@ func parseEntry(entry any) (m message, err error) {
 	if m.body, ok = fields[1].(string); !ok {
 		return m, errBody
 	}
+	at, err := parseID(id)
+	m.seq, m.ms = at.seq, at.ms
+	return m, err
+}
+
+// entry returns the id of m's entry in the stream.
+func (m message) entry() string { return strconv.FormatInt(m.ms, 10) + "-" + decimal(m.seq) }
+
+// parseID reads an entry's id.
+func parseID(id string) (m message, err error) {
 	ms, seq, ok := strings.Cut(id, "-")
 	if !ok {
 		return m, errBody

@@ -3,6 +3,7 @@ package redisbroker_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -193,12 +194,11 @@ func (n *node) heard(p channels.Place, what string) []string {
 func (n *node) roster(p channels.Place) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var ids []string
-	for id := range n.rosters[p] {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return strings.Join(ids, " ")
+	return n.rosterLocked(p)
+}
+
+func (n *node) rosterLocked(p channels.Place) string {
+	return strings.Join(slices.Sorted(maps.Keys(n.rosters[p])), " ")
 }
 
 // enter enters, again while Redis is away, as the hub does.

@@ -173,6 +173,11 @@ func (b *Broker) beatIn(ctx context.Context, p *partition) (beatAnswer, error) {
 		}
 		b.config.Logger.Warn("this node's lease in Redis had run out or was lost, it takes another one", "partition", p.keys.base)
 	}
+	if forgot {
+		if err := b.verify(ctx, p); err != nil {
+			return answer, err
+		}
+	}
 	p.mu.Lock()
 	p.readLocked(answer)
 	p.name, p.instance, p.run = name, answer.instance, answer.run

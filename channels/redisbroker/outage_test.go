@@ -131,6 +131,33 @@ func TestRestartWithData(t *testing.T) {
 	}
 }
 
+// Redis has accepted an event, and lost it before anybody heard of it: who published it
+// finds that out, and all are told of a gap.
+func TestRestartLoses(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own, network := prefix(), redistest.NewProxy(t, s.Addr())
+	a, b := run(t, through(network, own)), run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.publish(p, "before")
+	a.heard(p, "before")
+	do(t, s, "SAVE")
+	network.BlackHole(redistest.FromRedis)
+	if refused := b.publish(p, "lost"); refused > 0 {
+		t.Fatalf("refused %d times", refused)
+	}
+	s.Kill()
+	b.until("it is down", func() bool { return !b.up })
+	s.Restart() // with what was saved
+	network.Heal()
+	b.publish(p, "after")
+	got := a.heard(p, "after")
+	got = got[slices.Index(got, "before"):]
+	if want := []string{"before", "gap", "after"}; !slices.Equal(got[:min(3, len(got))], want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 // A Redis that comes back with nothing is told everything by the nodes: subscribers
 // hear of one gap, and of nobody coming or going.
 func TestRestartWithout(t *testing.T) {

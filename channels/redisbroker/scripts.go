@@ -29,6 +29,7 @@ func newScript(files ...string) *script {
 
 var (
 	publishScript      = newScript("place", "publish")
+	verifyScript       = newScript("place", "verify")
 	syncScript         = newScript("place", "members", "sync")
 	sweepScript        = newScript("place", "members", "sweep")
 	catchUpScript      = newScript("place", "members", "catchup")

@@ -11,7 +11,7 @@ if ARGV[8] == '1' then -- again: is it there already? No call is under way for l
     local page = redis.call('XREVRANGE', KEYS[2], to, '-', 'COUNT', 50)
     for _, e in ipairs(page) do
       if e[2][4] == id then
-        return {'ok', P.epoch .. ' ' .. string.match(e[1], '%d+$')}
+        return {'ok', P.epoch .. ' ' .. e[1]}
       end
       to = '(' .. e[1]
     end
@@ -28,6 +28,6 @@ end
 emit(ARGV[6], id)
 save(tonumber(ARGV[3]), tonumber(ARGV[4]))
 if sockets() == 0 and (P.new or ttl > 0) then rest(keep) end
-local at = P.epoch .. ' ' .. num(P.seq)
+local at = P.epoch .. ' ' .. num(P.ms) .. '-' .. num(P.seq)
 if ARGV[8] == '1' then redis.call('SET', KEYS[4], at, 'PX', 60000) end
 return {'ok', at}
