@@ -46,12 +46,13 @@ func broker(c config.Config, log *slog.Logger) (channels.Broker, error) {
 	if c.Redis == "" {
 		return nil, nil
 	}
-	where, err := redisbroker.ParseURL(string(c.Redis))
+	b, err := c.RedisBroker()
 	if err != nil {
 		return nil, err
 	}
 	logging.Disable() // the broker says itself what is wrong with Redis
-	return redisbroker.New(redisbroker.Config{Redis: where, Prefix: c.RedisPrefix, Node: hostName(), Logger: log})
+	b.Node, b.Logger = hostName(), log
+	return redisbroker.New(b)
 }
 
 // hostName is the name of this machine or container, as a node may have it; "": it has none.

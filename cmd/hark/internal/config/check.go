@@ -54,6 +54,7 @@ func (l *loader) check() {
 			l.broken(field)
 		}
 	}
+	l.checkRedis()
 	l.checkUnique()
 	for i := range l.config.Apps {
 		l.checkAccess(i)

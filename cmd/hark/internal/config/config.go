@@ -34,6 +34,17 @@ type Config struct {
 	Redis authz.Secret `yaml:"redis" env:"REDIS_URL"`
 	// RedisPrefix begins every key there; default hark.
 	RedisPrefix string `yaml:"redis_prefix" env:"REDIS_PREFIX" validate:"excludesall={}"`
+	// RedisUsername and RedisPassword log in there, RedisSentinelUsername and RedisSentinelPassword at its Sentinels; default
+	// what the URL says, where a password that has characters like @ or / must be escaped.
+	RedisUsername         string       `yaml:"redis_username" env:"REDIS_USERNAME"`
+	RedisPassword         authz.Secret `yaml:"redis_password" env:"REDIS_PASSWORD"`
+	RedisSentinelUsername string       `yaml:"redis_sentinel_username" env:"REDIS_SENTINEL_USERNAME"`
+	RedisSentinelPassword authz.Secret `yaml:"redis_sentinel_password" env:"REDIS_SENTINEL_PASSWORD"`
+	// RedisCA has the certificates of the authorities that sign for Redis and its Sentinels; default those that the machine
+	// trusts. RedisCert and RedisKey are what this server shows to them; default nothing.
+	RedisCA   PEM          `yaml:"redis_ca" env:"REDIS_CA"`
+	RedisCert PEM          `yaml:"redis_cert" env:"REDIS_CERT"`
+	RedisKey  authz.Secret `yaml:"redis_key" env:"REDIS_KEY"`
 	// Apps are the apps served; at least one.
 	Apps []App `yaml:"apps" env:"-" validate:"dive"`
 

@@ -128,7 +128,7 @@ func TestProblems(t *testing.T) {
 		{"unknown key, longer", app + "listen_addr: :1\n", "", []string{`hark.yaml:4:1: unknown key "listen_addr" (did you mean "listen"?)`}},
 		{
 			"unknown key, far", app + "webhooks: []\n", "",
-			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, pacing, redis, redis_prefix, apps)`},
+			[]string{`hark.yaml:4:1: unknown key "webhooks" (known here: listen, path_prefix, log, activity_timeout, pong_wait, drain, pacing, redis, redis_prefix, redis_username, redis_password, redis_sentinel_username, redis_sentinel_password, redis_ca, redis_cert, redis_key, apps)`},
 		},
 		{
 			"unknown key, inside", "apps: [{id: 1, keys: [{key: k, secret: s}], limits: {max_connections: 1}}]\n", "",

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"hark/authz"
 )
 
 const ownPrefix = "HARK_"
@@ -37,7 +39,11 @@ func (l *loader) readEnvironment() {
 				l.at[names[name]] = name
 			}
 		},
-		FuncMap: map[reflect.Type]env.ParserFunc{durationType: parseDuration},
+		FuncMap: map[reflect.Type]env.ParserFunc{
+			durationType: parseDuration,
+			secretType:   func(text string) (any, error) { text, err := l.textOfFile(text); return authz.Secret(text), err },
+			pemType:      func(text string) (any, error) { text, err := l.textOfFile(text); return PEM(text), err },
+		},
 	})
 	if all, ok := errors.AsType[env.AggregateError](err); ok {
 		for _, err := range all.Errors {

@@ -40,7 +40,7 @@ type JWT struct {
 	Claims jwt.Claims `yaml:"claims"`
 }
 
-// PEM is a public key as text. In the file it may be file:///path.
+// PEM is a public key, or certificates, as text. It may be given as file:///path.
 type PEM string
 
 // Config returns what an Authenticator is made with.

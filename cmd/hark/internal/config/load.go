@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"hark/authz"
@@ -80,6 +81,19 @@ func (l *loader) readFile() {
 	}
 	b := binder{loader: l, file: name}
 	b.document(text)
+}
+
+// textOfFile reads what is given as file:///path, as container runtimes mount secrets.
+func (l *loader) textOfFile(text string) (string, error) {
+	name, ok := strings.CutPrefix(text, "file://")
+	if !ok {
+		return text, nil
+	}
+	content, err := l.options.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("the file cannot be read: %w", err)
+	}
+	return strings.TrimSpace(string(content)), nil
 }
 
 func (l *loader) readFlags() {

@@ -219,19 +219,6 @@ func (b *binder) expand(text string) (string, error) {
 	}
 }
 
-// textOfFile reads what is given as file:///path, as container runtimes mount secrets.
-func (b *binder) textOfFile(text string) (string, error) {
-	name, ok := strings.CutPrefix(text, "file://")
-	if !ok {
-		return text, nil
-	}
-	content, err := b.options.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("the file cannot be read: %w", err)
-	}
-	return strings.TrimSpace(string(content)), nil
-}
-
 func wanted(v reflect.Value) string {
 	switch {
 	case v.Type() == durationType:
