@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 			return errors.Join(err, listener.Close())
 		}
 	}
-	logStart(log, c, listener.Addr())
+	logStart(log, c)
 	tuneMemory(log, memlimit.FromCgroup)
 	server := &http.Server{
 		Handler:           httpapi.New(w.hub, handler),
@@ -101,7 +102,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	defer end()
 	running.Go(func() { tidyMemory(ctx) })
 	running.Go(func() { w.access.run(asking) })
-	return serve(ctx, log, w.hub, server, listener)
+	return serve(ctx, log, w.hub, server, listener, c.Sources.Listen)
 }
 
 func newLogger(w io.Writer, form string) *slog.Logger {
@@ -112,7 +113,7 @@ func newLogger(w io.Writer, form string) *slog.Logger {
 }
 
 // logStart says what an operator may wonder about later.
-func logStart(log *slog.Logger, c config.Config, address net.Addr) {
+func logStart(log *slog.Logger, c config.Config) {
 	files, err := raiseFiles()
 	if err != nil {
 		log.Warn("the limit of open files cannot be raised", "error", err)
@@ -130,24 +131,58 @@ func logStart(log *slog.Logger, c config.Config, address net.Addr) {
 	for _, from := range c.Sources.Unused {
 		log.Info("app not used", "from", from)
 	}
-	from := c.Sources.Listen
-	if from == "" {
-		from = "default"
-	}
-	log.Info("listening", "address", address.String(), "from", from)
 }
 
-// finishTimeout is how long requests that have begun may take when the server ends.
-const finishTimeout = 5 * time.Second
+const (
+	// startTimeout is how long a server that starts waits for its Redis, and startPoll how often it looks.
+	startTimeout = 3 * time.Second
+	startPoll    = 5 * time.Millisecond
+	// finishTimeout is how long requests that have begun may take when the server ends.
+	finishTimeout = 5 * time.Second
+)
+
+// awaitReady waits until the hub is ready, so that nobody is answered 503 only because the server has just started:
+// whoever connects meanwhile waits with it. A hub that is not ready after startTimeout is served all the same. It returns false if
+// there is nothing to be served any more.
+func awaitReady(ctx context.Context, log *slog.Logger, hub *channels.Hub, ended <-chan struct{}) bool {
+	ticker := time.NewTicker(startPoll)
+	defer ticker.Stop()
+	late := time.After(startTimeout)
+	for {
+		err := hub.Ready()
+		if err == nil {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-late:
+			log.Warn("not ready yet, and listening all the same", "waited", startTimeout, "error", err)
+			return true
+		case <-ended:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
 
 // serve runs until ctx ends or something fails, and then shuts down in order: it accepts nothing new, the hub is no
 // longer ready and sends its clients away, requests under way are answered. Clients come back within milliseconds, so
-// they must not find this listener open.
-func serve(ctx context.Context, log *slog.Logger, hub *channels.Hub, server *http.Server, listener net.Listener) error {
+// they must not find this listener open. from says where its address came from; "": it is the default.
+func serve(
+	ctx context.Context, log *slog.Logger, hub *channels.Hub, server *http.Server, listener net.Listener, from string,
+) error {
 	hubContext, endHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer endHub()
-	served, hubEnded := make(chan error, 1), make(chan error, 1)
-	go func() { hubEnded <- hub.Run(hubContext) }()
+	served, hubEnded := make(chan error, 1), make(chan struct{})
+	var hubFailed error // once hubEnded is closed
+	go func() {
+		defer close(hubEnded)
+		hubFailed = hub.Run(hubContext)
+	}()
+	if awaitReady(ctx, log, hub, hubEnded) {
+		log.Info("listening", "address", listener.Addr().String(), "from", cmp.Or(from, "default"))
+	}
 	go func() { served <- server.Serve(listener) }()
 
 	var failed error
@@ -156,8 +191,7 @@ func serve(ctx context.Context, log *slog.Logger, hub *channels.Hub, server *htt
 		log.Info("shutting down")
 	case failed = <-served:
 		served <- nil
-	case failed = <-hubEnded:
-		hubEnded <- nil
+	case <-hubEnded:
 	}
 	finished := make(chan error, 1)
 	go func() {
@@ -168,7 +202,8 @@ func serve(ctx context.Context, log *slog.Logger, hub *channels.Hub, server *htt
 	<-served // the listener is closed
 	log.Info("draining")
 	endHub()
-	failed = errors.Join(failed, <-hubEnded)
+	<-hubEnded
+	failed = errors.Join(failed, hubFailed)
 	if err := <-finished; err != nil {
 		log.Warn("requests were cut off", "error", err)
 	}
