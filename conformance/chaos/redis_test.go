@@ -23,8 +23,11 @@ func init() { redis.SetLogger(quiet{}) }
 // broker returns a broker for a node behind a network.
 func (w *world) broker(network *redistest.Proxy) (channels.Broker, error) {
 	o := redis.UniversalOptions{Addrs: []string{network.Addr()}}
-	if w.cluster != nil {
+	switch {
+	case w.cluster != nil:
 		o.Addrs, o.IsClusterMode, o.Dialer = w.cluster.Addrs(), true, network.Dial
+	case w.sentinels != nil:
+		o.Addrs, o.MasterName, o.Dialer = w.sentinels.Addrs(), w.sentinels.Name, network.Dial
 	}
 	return redisbroker.New(redisbroker.Config{
 		Redis: o, Lease: w.lease, Beat: w.beat, Timeout: w.timeout, Logger: logger("broker"),

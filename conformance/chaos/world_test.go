@@ -31,6 +31,8 @@ type world struct {
 	timeout time.Duration // of a call; 0: a second, and of a beat what is the default
 	redis   *redistest.Server
 	cluster *redistest.Cluster // nil: there is one Redis
+
+	sentinels *redistest.Sentinels // nil: nobody puts another in its place
 }
 
 // newWorld starts a Redis that keeps what it has answered through any end of its process.
