@@ -36,8 +36,8 @@ scenarios: setup
 	@cd conformance/scenarios && $(GO) test -pgo=off -count=1 -timeout 10m -table -soon 1s -long
 
 # What make test plays once, many times and for longer: nodes that die and stop, networks that fail, and a Redis that
-# pauses and restarts, with and without its data. Each play says what it counted; the leases that last a second need a
-# machine that does little else.
+# pauses and restarts, with and without its data; and masters that fail, and a clock that is wrong. Each play says what it
+# counted; the leases that last a second need a machine that does little else.
 chaos: setup
 	HARK_CHAOS=long $(GO) test -pgo=off -v -timeout 2h ./conformance/chaos
 

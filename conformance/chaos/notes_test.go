@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -81,6 +82,9 @@ func (w *world) noted(p *play) {
 		}
 	}
 	for _, n := range all {
+		if !slices.Contains(places, n.channel) { // of visitors
+			continue
+		}
 		who := [2]string{n.channel, n.user}
 		comes := n.event == "member_added" || n.event == "channel_occupied"
 		if there[who] == comes {

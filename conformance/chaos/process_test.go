@@ -43,7 +43,9 @@ func TestMain(m *testing.M) {
 		fmt.Printf("%s=short plays the short form, long the long one: nothing else should run beside either\n", formVariable)
 		return
 	default:
-		os.Exit(plan(m))
+		code := plan(m)
+		skewed.remove()
+		os.Exit(code)
 	}
 	var c processConfig
 	err := json.Unmarshal([]byte(text), &c)
@@ -76,6 +78,10 @@ type processConfig struct {
 	Title string `json:"title"`
 	Redis string `json:"redis"` // where it is; "": the broker is in memory
 	Lease int64  `json:"lease"` // in milliseconds
+	// Allows says whether its policies let users in.
+	Allows bool `json:"allows"`
+	// Skew is by how much its clock is ahead. It is no part of what the process reads: there it is the time.
+	Skew time.Duration `json:"-"`
 }
 
 // serve is a node of its own: it says its URL in a line, and ends with SIGTERM, or when its input does, as its parent may have
@@ -91,8 +97,9 @@ func (c processConfig) serve() error {
 	if err != nil {
 		return err
 	}
+	delegated := delegatedConfig(c.Allows)
 	hub, err := channels.New(channels.Config{
-		Apps: []channels.AppConfig{appConfig()}, Broker: broker, Drain: -1, BrokerTimeout: time.Second,
+		Apps: []channels.AppConfig{appConfig(), delegated}, Broker: broker, Drain: -1, BrokerTimeout: time.Second,
 		ActivityTimeout: silence, Logger: logger(c.Title),
 	})
 	if err != nil {
@@ -102,8 +109,12 @@ func (c processConfig) serve() error {
 	if err != nil {
 		return err
 	}
+	auth, err := authRoute(hub, delegated)
+	if err != nil {
+		return err
+	}
 	server := &http.Server{
-		Handler: httpapi.New(hub, httpapi.Config{Websocket: ws.New(hub)}), ReadHeaderTimeout: patience,
+		Handler: httpapi.New(hub, httpapi.Config{Websocket: ws.New(hub), Auth: []httpapi.AuthRoute{auth}}), ReadHeaderTimeout: patience,
 	}
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(l) }) // ends with Close
@@ -137,13 +148,9 @@ func startProcess(t testing.TB, c processConfig) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := &process{t: t, title: c.Title, ended: make(chan struct{})}
-	n.cmd = exec.Command(program)
-	n.cmd.Env = append(os.Environ(), nodeVariable+"="+string(text))
+	n.cmd = exec.Command(program(t, c.Skew))
+	n.cmd.Env = append(os.Environ(), nodeVariable+"="+string(text), skewVariable+"="+c.Skew.String())
 	n.cmd.Stderr = os.Stderr
 	input, err := n.cmd.StdinPipe()
 	if err != nil {
