@@ -88,6 +88,60 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// A user whose Enter is made again, since its answer was lost, has come once.
+func TestLostEnter(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	a, b := run(t, through(proxy, own)), run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	b.enter(p, user("2.1", "bob"))
+	want := []string{"+bob"}
+	for i := range 10 {
+		who := fmt.Sprint("u", i)
+		proxy.CutReplies(0)
+		a.enter(p, user(fmt.Sprint("1.", i), who))
+		want = append(want, "+"+who)
+	}
+	b.publish(p, "end")
+	b.heard(p, "end")
+	expectTold(t, b, p, append(want, "end")...)
+}
+
+// A user whose Enter was carried out, which was not heard, and who is then refused with others is gone.
+func TestLostEnterIsRefused(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	a, b := run(t, through(proxy, own)), run(t, through(redistest.NewProxy(t, s.Addr()), own))
+	p := place("presence-a")
+	b.enter(p, user("2.1", "bob"))
+	a.enter(p, user("1.0", "ada"))
+	proxy.Stall(redistest.FromRedis)
+	lost := make(chan error, 1)
+	go func() {
+		_, err := a.Enter(t.Context(), p, user("1.1", "cy"))
+		lost <- err
+	}()
+	b.heard(p, "+cy")
+	refused := make(chan error, 1)
+	go func() {
+		cy, eve := user("1.1", "cy"), user("1.2", "eve")
+		cy.MaxMembers, eve.MaxMembers = 3, 3
+		_, err := a.Enter(t.Context(), p, cy, eve)
+		refused <- err
+	}()
+	proxy.Reset()
+	proxy.Heal()
+	if err := <-lost; !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Enter whose answer does not come: %v, want ErrUnavailable", err)
+	}
+	if err := <-refused; !errors.Is(err, channels.ErrFull) {
+		t.Errorf("Enter of two where there is room for one: %v, want ErrFull", err)
+	}
+	b.until("cy is gone", func() bool { return !b.rosters[p]["cy"] })
+}
+
 // While Redis is away nothing is accepted; when it is back with its data nothing that
 // was accepted is missing, and nobody seems to have come or gone.
 func TestRestartWithData(t *testing.T) {

@@ -35,7 +35,7 @@ type place struct {
 	// Guarded by mu.
 	sockets map[protocol.SocketID]string // to the user's id
 	users   map[string]*user
-	doubts  map[string]bool // users whom Redis may have here, and should not
+	doubts  map[string]bool // users whom Redis may have here, and who are not
 	dirty   bool            // Redis may not know how many sockets there are
 	unsure  bool            // a call may still arrive that was given up
 	counted bool            // somebody wants to be told how many they are
@@ -55,6 +55,7 @@ type user struct {
 	sockets int
 	member  protocol.Member
 	known   bool // Redis knows
+	doubted bool // Redis may know, since before they came
 	kept    bool // stays for a socket that is Returning
 }
 
@@ -328,7 +329,8 @@ func (p *place) enterLocked(o *op) (users []*user, bound int) {
 		}
 		u := p.users[id]
 		if u == nil {
-			u = &user{member: occ.Member}
+			u = &user{member: occ.Member, doubted: p.doubts[id]}
+			delete(p.doubts, id)
 			if p.users == nil {
 				p.users = make(map[string]*user)
 			}

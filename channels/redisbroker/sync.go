@@ -44,12 +44,12 @@ func (p *place) build() *syncing {
 		s.silent = p.silent
 		p.wholeLocked(s)
 	} else {
-		for user := range p.doubts {
-			if p.users[user] == nil {
-				s.items = append(s.items, "L", user)
-			}
-		}
 		p.takeLocked(s)
+		var gone []any
+		for user := range p.doubts {
+			gone = append(gone, "L", user)
+		}
+		s.items = append(gone, s.items...) // first, so that there is room for those who come
 	}
 	s.count, s.counted, s.kept = len(p.sockets), p.counted, p.kept
 	return s
@@ -233,10 +233,20 @@ func (p *place) settle(s *syncing, reply []any, err error) {
 		default:
 			o.err = channels.ErrFull
 			for _, id := range o.added {
-				p.dropLocked(id)
+				p.refuseLocked(id)
 			}
 		}
 		close(o.done)
+	}
+}
+
+// refuseLocked takes a socket off the place that was not let in. Its user may be in
+// Redis all the same.
+func (p *place) refuseLocked(s protocol.SocketID) {
+	u := p.users[p.sockets[s]]
+	if user, gone := p.dropLocked(s); gone && (u.known || u.doubted) {
+		p.doubtLocked(user)
+		p.dirty = true
 	}
 }
 
