@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -316,6 +317,65 @@ func TestJoinWhileRefilled(t *testing.T) {
 		t.Errorf("told %q, want %q at last", got, want)
 	}
 	expectNotes(t, s, own, "presence-room member_added eve")
+}
+
+// A user moves to another node, which Redis loses, and leaves the first while Redis is away: nobody is told that he has
+// gone, though that node is the first to tell what it has. Who has left indeed is gone when all have told.
+func TestLeaveWhileRefilled(t *testing.T) {
+	s := redistest.Start(t, keeps)
+	own := prefix()
+	start := func(name string) (*node, *redistest.Proxy) {
+		proxy := redistest.NewProxy(t, s.Addr())
+		config := through(proxy, own)
+		config.Node, config.Partitions = name, 1
+		config.Lease = 5 * time.Second // so that b comes back within it, however slow the machine is
+		return run(t, config), proxy
+	}
+	a, _ := start("a")
+	b, network := start("b")
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"), user("1.2", "cy"), user("1.3", "dan"))
+	b.enter(p, user("2.1", "bob"))
+	key := func(kind string) string { return own + ":{p0}:" + kind + ":1:presence-a" }
+	do := func(args ...string) string {
+		answer, err := s.Do(args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	lease := map[byte]string{}
+	for name := range strings.FieldsSeq(do("HKEYS", key("n"))) {
+		lease[name[0]] = name
+	}
+	before := do("HGET", key("n"), lease['b'])
+	b.enter(p, user("2.2", "cy"))
+	do("HSET", key("n"), lease['b'], before)
+	do("SREM", key("o:"+lease['b']), "cy")
+	do("HINCRBY", key("u"), "cy", "-1")
+	do("HINCRBY", key("p"), "t", "-1")
+	s.Kill()
+	a.until("it is down", func() bool { return !a.up })
+	b.until("it is down", func() bool { return !b.up })
+	network.Refuse()
+	a.leave(p, user("1.2", "cy"), user("1.3", "dan"))
+	s.Restart()
+	for before = do("HGET", key("n"), lease['a']); do("HGET", key("n"), lease['a']) == before; {
+		<-time.After(10 * time.Millisecond)
+	}
+	network.Heal()
+	for _, n := range []*node{a, b} {
+		n.heard(p, "-dan")
+		n.publish(p, "end")
+		if got := n.heard(p, "end"); slices.Contains(got, "-cy") {
+			t.Errorf("told %q, though cy is here", got)
+		}
+	}
+	if info := a.info(p); info.Sockets != 3 || info.Users != 3 {
+		t.Errorf("counted %+v, want 3 sockets of 3 users", info)
+	}
+	expectNotes(t, s, own, "presence-a channel_occupied", "presence-a member_added ada", "presence-a member_added bob",
+		"presence-a member_added cy", "presence-a member_added dan", "presence-a member_removed dan")
 }
 
 // A node tells Redis what that had lost, and another one does not hear that it has: it finds that out when it is back.

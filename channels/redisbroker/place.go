@@ -46,6 +46,7 @@ type place struct {
 	want    uint64 // how often Redis is to have been told everything
 	have    uint64 // how often it was
 	silent  bool   // the next time nobody is to be told: Redis had forgotten it
+	held    bool   // Redis has somebody here who is not, and was to keep them until it knows all again
 
 	delivery delivery
 }
@@ -283,6 +284,10 @@ func (p *place) stop(err error) bool {
 func (p *place) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.held {
+		p.held = false
+		p.want++
+	}
 	if !p.gone && (p.dirty || p.want != p.have || len(p.queue) > 0) {
 		p.startLocked()
 	}
@@ -290,7 +295,7 @@ func (p *place) resume() {
 
 // emptyLocked reports whether nothing of the place is left.
 func (p *place) emptyLocked() bool {
-	return len(p.sockets) == 0 && !p.kept && len(p.queue) == 0 && !p.dirty && p.want == p.have
+	return len(p.sockets) == 0 && !p.kept && len(p.queue) == 0 && !p.dirty && p.want == p.have && !p.held
 }
 
 // forget ends run when there is nothing to do.

@@ -147,7 +147,7 @@ func (p *place) tell(ctx context.Context, s *syncing) ([]any, error) {
 	}
 	switch said, rest := status(reply); said {
 	case "ok":
-		if len(rest) != 4 {
+		if len(rest) != 5 {
 			return nil, errReply
 		}
 		return rest, nil
@@ -189,8 +189,9 @@ func (p *place) settle(s *syncing, reply []any, err error) {
 	var snapshot channels.Snapshot
 	var from message
 	var results string
+	var held time.Duration
 	if err == nil {
-		snapshot, from, results, err = parseSync(reply)
+		snapshot, from, results, held, err = parseSync(reply)
 	}
 	if err == nil {
 		p.delivery.open(from)
@@ -207,6 +208,10 @@ func (p *place) settle(s *syncing, reply []any, err error) {
 		p.have = s.want
 		if p.have == p.want {
 			p.silent = false
+		}
+		if held > 0 {
+			p.held = true
+			p.broker.repairs.add(p, held)
 		}
 		for _, id := range s.known {
 			if u := p.users[id]; u != nil {
@@ -271,19 +276,21 @@ func (p *place) failLocked(s *syncing, err error) {
 }
 
 // parseSync reads what sync.lua returns: the state, from where on this node is to
-// deliver, and for each group whether it was let in.
-func parseSync(reply []any) (s channels.Snapshot, from message, results string, err error) {
+// deliver, for each group whether it was let in, and in what time who is missing can be
+// taken away; 0: nobody is, or they were.
+func parseSync(reply []any) (s channels.Snapshot, from message, results string, held time.Duration, err error) {
 	if s, from, err = parseState(reply[3]); err != nil {
-		return s, from, "", err
+		return s, from, "", 0, err
 	}
 	seq, err1 := number(reply[0])
 	ms, err2 := number(reply[1])
+	left, err3 := number(reply[4])
 	results, ok := reply[2].(string)
-	if err1 != nil || err2 != nil || !ok {
-		return s, from, "", errReply
+	if err1 != nil || err2 != nil || err3 != nil || !ok {
+		return s, from, "", 0, errReply
 	}
 	from.seq, from.ms = uint64(seq), ms
-	return s, from, results, nil
+	return s, from, results, time.Duration(left) * time.Millisecond, nil
 }
 
 // parseState reads a place's state, and where its position stands in the stream.

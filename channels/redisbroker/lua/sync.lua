@@ -17,14 +17,16 @@ load(ARGV[3])
 P.counted = P.counted or counted
 
 -- While the nodes are still telling Redis what it lost it cannot say who comes or goes:
--- that has to wait. A further socket, of which nobody is told anything, need not.
+-- that has to wait. A further socket, of which nobody is told anything, need not; and
+-- what Redis has lost is added, while who is missing is held, since nodes have yet to
+-- tell on which of them they are.
 local function news()
   return #ARGV > 16 or P.counted or (had + kept > 0) ~= (count + keeps > 0) or redis.call('EXISTS', KEYS[9]) == 1
 end
 local settle = tonumber(redis.call('HGET', KEYS[13], 'settle') or 0) - now
 if settle > 0 and not silent and news() then return {'settling', num(settle)} end
 
-local results, listed, repaired = {}, {}, false
+local results, listed, repaired, held = {}, {}, false, false
 local function add(user, info, body)
   if redis.call('SADD', KEYS[9], user) == 0 then return end
   repaired = silent
@@ -66,15 +68,22 @@ while i <= #ARGV do
 end
 if whole then
   for _, user in ipairs(redis.call('SMEMBERS', KEYS[9])) do
-    if not listed[user] then
+    if not listed[user] and settle > 0 then
+      held = true
+    elseif not listed[user] then
       redis.call('SREM', KEYS[9], user)
       removed(user, app, channel, most)
     end
   end
 end
 
-if had + kept > 0 then silent = false end -- not forgotten, so what has changed is news
-repaired = repaired or silent and P.counted and count > 0
+if settle <= 0 then
+  if had + kept > 0 then silent = false end -- not forgotten, so what has changed is news
+elseif silent and (P.counted or count + keeps == 0) then
+  held = held or count < had or keeps < kept
+  count, keeps = math.max(count, had), math.max(keeps, kept)
+end
+repaired = repaired or silent and P.counted and count ~= had
 if count + keeps > 0 then
   redis.call('HSET', KEYS[5], name, num(version) .. ':' .. num(count) .. string.rep('k', keeps))
   redis.call('SADD', KEYS[10], app .. ' ' .. channel)
@@ -89,7 +98,7 @@ end
 tally(P.total + count - had, P.kept + keeps - kept, app, channel, most, silent)
 if sockets() == 0 and P.new and P.emitted == 0 then
   redis.call('PEXPIRE', KEYS[5], keep)
-  return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0', '0'}}
+  return {'ok', '0', '0', table.concat(results), {P.epoch, '0', '0', '0', '', '', '0', '0'}, '0'}
 end
 if repaired then
   P.repairs = P.repairs + 1
@@ -100,4 +109,4 @@ if sockets() == 0 then
   rest(keep)
   redis.call('PEXPIRE', KEYS[5], keep)
 end
-return {'ok', num(P.before), num(P.beforems), table.concat(results), state()}
+return {'ok', num(P.before), num(P.beforems), table.concat(results), state(), held and num(settle) or '0'}
