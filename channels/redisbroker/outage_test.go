@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -376,6 +377,43 @@ func TestLeaveWhileRefilled(t *testing.T) {
 	}
 	expectNotes(t, s, own, "presence-a channel_occupied", "presence-a member_added ada", "presence-a member_added bob",
 		"presence-a member_added cy", "presence-a member_added dan", "presence-a member_removed dan")
+}
+
+// While nodes tell Redis what it lost nobody is swept: who was on the dead node may be on another one that has yet to tell.
+func TestSweepWhileRefilled(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	network := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	config := through(network, own)
+	config.Partitions = 1
+	b := run(t, config)
+	config.Redis.Addrs = []string{s.Addr()}
+	a := run(t, config)
+	p := place("presence-a")
+	a.enter(p, user("1.1", "ada"))
+	b.enter(p, user("2.1", "bob"))
+	do := func(args ...string) string {
+		answer, err := s.Do(args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	settle := func(until time.Time) {
+		do("HSET", own+":{p0}:about", "settle", strconv.FormatInt(until.UnixMilli(), 10))
+	}
+	settle(time.Now().Add(time.Hour))
+	network.Refuse()
+	claims := map[string]bool{} // by the end of each
+	for len(claims) < 2 && a.roster(p) == "ada bob" {
+		if dead := strings.Fields(do("ZRANGE", own+":{p0}:dead", "0", "-1", "WITHSCORES")); len(dead) == 2 {
+			claims[dead[1]] = true
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	expectTold(t, a, p, "+ada", "+bob")
+	settle(time.Now())
+	a.heard(p, "-bob")
 }
 
 // A node tells Redis what that had lost, and another one does not hear that it has: it finds that out when it is back.

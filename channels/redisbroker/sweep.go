@@ -105,6 +105,9 @@ func (b *Broker) sweepPlace(ctx context.Context, p *partition, node string, at c
 			return err
 		}
 		said, rest := status(reply)
+		if said == "settling" {
+			return errSettling
+		}
 		if said != "ok" || len(rest) != 1 {
 			return errReply
 		}

@@ -3,6 +3,7 @@
 local name, age, cap, keep, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local app, channel, most = ARGV[6], ARGV[7], ARGV[8]
 if redis.call('ZSCORE', KEYS[4], name) then return {'alive'} end
+if tonumber(redis.call('HGET', KEYS[13], 'settle') or 0) > now then return {'settling'} end -- who is on other nodes, too?
 load('0')
 for _, user in ipairs(redis.call('SPOP', KEYS[9], limit)) do
   removed(user, app, channel, most)
