@@ -3,6 +3,7 @@ package redisbroker_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,36 @@ func TestHandoverToRestart(t *testing.T) {
 	expectTold(t, after, room, "-bob")
 	expectNotes(t, s, own,
 		"presence-room channel_occupied", "presence-room member_added ada", "presence-room member_added bob", "presence-room member_removed bob")
+}
+
+// Who has not come back in time, since there was no node to come back to, is gone when one starts.
+func TestHandoverIsOver(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	own := prefix()
+	config := short(redisbroker.Config{
+		Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}}, Prefix: own, Handover: time.Millisecond, Partitions: 1,
+	})
+	config.Lease, config.Beat = time.Minute, 10*time.Second
+	room := place("presence-room")
+	before := run(t, config)
+	before.enter(room, user("1.1", "ada"))
+	before.leave(room, returning(user("1.1", "ada")))
+	before.stop()
+	dead, err := s.Do("ZRANGE", own+":{p0}:dead", "0", "-1", "WITHSCORES")
+	if err != nil || len(strings.Fields(dead)) != 2 {
+		t.Fatalf("expected back: %q, %v, want one node", dead, err)
+	}
+	until, err := strconv.ParseInt(strings.Fields(dead)[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(time.UnixMilli(until + 1)))
+	after := run(t, config)
+	if got := after.enter(room, user("2.1", "bob")); len(got.Members) != 1 {
+		t.Errorf("Enter: %v, want bob alone", got.Members)
+	}
+	expectNotes(t, s, own, "presence-room channel_occupied", "presence-room channel_occupied", "presence-room channel_vacated",
+		"presence-room member_added ada", "presence-room member_added bob", "presence-room member_removed ada")
 }
 
 // Without a handover everybody is gone at once.

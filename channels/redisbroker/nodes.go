@@ -34,6 +34,7 @@ func (p *partition) nameNow() string {
 //	│  └─ resync       then Redis is told everything about the places there
 //	├─ control.catchUp before anything else is handed over
 //	├─ check           the first time: is it a Redis that will do?
+//	├─ clearEnded      likewise: nodes whose clients are not expected back any more
 //	├─ sweep           nodes whose lease has run out
 //	└─ repairs.due     states to be taken anew
 //
@@ -55,6 +56,9 @@ func (b *Broker) beats(ctx context.Context) error {
 				return err
 			}
 			checked = err == nil
+			if checked {
+				b.clearEnded(ctx, found)
+			}
 		}
 		if err == nil {
 			err = b.control.catchUp(ctx)
@@ -115,6 +119,7 @@ func (b *Broker) rest(ctx context.Context, d time.Duration) {
 type finding struct {
 	partition *partition
 	node      string
+	ended     bool // its lease was ended, and nobody clears it away or is expected back from it
 }
 
 // beat renews the lease in all partitions. It returns the nodes that are dead, and in
@@ -135,8 +140,11 @@ func (b *Broker) beat(ctx context.Context) (found []finding, next time.Duration,
 			return nil, next, errs[i]
 		}
 		next = min(next, answers[i].next)
-		for _, node := range answers[i].dead {
-			found = append(found, finding{p, node})
+		for _, node := range answers[i].expired {
+			found = append(found, finding{partition: p, node: node})
+		}
+		for _, node := range answers[i].ended {
+			found = append(found, finding{partition: p, node: node, ended: true})
 		}
 	}
 	return found, next, nil
@@ -214,7 +222,8 @@ type beatAnswer struct {
 	asked         time.Time
 	answered      time.Time
 	next          time.Duration // until somebody is to be cleared away
-	dead          []string
+	expired       []string      // nodes whose lease has run out
+	ended         []string      // nodes that are to be cleared away
 }
 
 func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string, register bool) (a beatAnswer, err error) {
@@ -240,18 +249,25 @@ func (b *Broker) beatAs(ctx context.Context, p *partition, name, instance string
 		return a, err
 	}
 	a.next = time.Duration(left)*time.Millisecond + expiryMargin
-	for _, list := range reply[5:] {
-		names, ok := list.([]any)
-		if !ok {
-			return a, errReply
-		}
-		for _, n := range names {
-			if node, ok := n.(string); ok && node != name {
-				a.dead = append(a.dead, node)
-			}
+	if a.expired, err = othersOf(reply[5], name); err != nil {
+		return a, err
+	}
+	a.ended, err = othersOf(reply[6], name)
+	return a, err
+}
+
+// othersOf reads a list of nodes, but for one.
+func othersOf(v any, name string) (nodes []string, err error) {
+	names, ok := v.([]any)
+	if !ok {
+		return nil, errReply
+	}
+	for _, n := range names {
+		if node, ok := n.(string); ok && node != name {
+			nodes = append(nodes, node)
 		}
 	}
-	return a, nil
+	return nodes, nil
 }
 
 // resync has Redis told everything about the places of a partition.

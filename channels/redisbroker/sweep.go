@@ -36,7 +36,7 @@ func (s *sweeps) end(f finding) {
 
 // startSweep clears a dead node away, unless somebody does already.
 func (b *Broker) startSweep(p *partition, node string) {
-	f := finding{p, node}
+	f := finding{partition: p, node: node}
 	if !b.sweeps.begin(f) {
 		return
 	}
@@ -48,6 +48,20 @@ func (b *Broker) startSweep(p *partition, node string) {
 	}) {
 		b.sweeps.end(f)
 	}
+}
+
+// clearEnded clears away the nodes that were ended before this one has started, so that
+// its first clients do not see who was there: for a beat at most, then sweeps go on.
+func (b *Broker) clearEnded(ctx context.Context, found []finding) {
+	ctx, cancel := context.WithTimeout(ctx, b.config.Beat)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, f := range found {
+		if f.ended {
+			wg.Go(func() { _ = b.sweep(ctx, f.partition, f.node, false) }) // what fails is tried again
+		}
+	}
+	wg.Wait()
 }
 
 const (
