@@ -379,6 +379,45 @@ func TestLeaveWhileRefilled(t *testing.T) {
 		"presence-a member_added cy", "presence-a member_added dan", "presence-a member_removed dan")
 }
 
+// A node that was swept, and comes back while Redis is being refilled, waits until it can tell that its users are back. It
+// does not ask all the time.
+func TestReturnWhileRefilled(t *testing.T) {
+	s := redistest.Start(t, keeps)
+	network := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	config := through(network, own)
+	config.Partitions = 1
+	b := run(t, config)
+	config.Redis.Addrs = []string{s.Addr()}
+	a := run(t, config)
+	var places []channels.Place
+	for i := range 20 {
+		p := place(fmt.Sprint("presence-", i))
+		places = append(places, p)
+		a.enter(p, user("1.1", "ada"))
+		b.enter(p, user("2.1", "bob"))
+	}
+	network.Refuse()
+	for _, p := range places {
+		a.heard(p, "-bob")
+	}
+	b.until("it is down", func() bool { return !b.up })
+	refill := func(until time.Time) {
+		if _, err := s.Do("HSET", own+":{p0}:about", "settle", strconv.FormatInt(until.UnixMilli(), 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refill(time.Now().Add(2 * time.Second))
+	before := network.Counts().Requests
+	network.Heal()
+	for _, p := range places {
+		a.until("bob is back", func() bool { return a.rosters[p]["bob"] })
+	}
+	if sent := network.Counts().Requests - before; sent > 300_000 { // to ask every 50 ms would be 700 000
+		t.Errorf("the node sent %d bytes until its users were back, want them to wait", sent)
+	}
+}
+
 // While nodes tell Redis what it lost nobody is swept: who was on the dead node may be on another one that has yet to tell.
 func TestSweepWhileRefilled(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})

@@ -217,7 +217,7 @@ func (p *place) await(ctx context.Context, o *op) error {
 func (p *place) run(ctx context.Context) {
 	for {
 		if !p.subscribed(ctx) {
-			if p.stop(errNotSubscribed) {
+			if p.stop(errNotSubscribed, 0) {
 				return
 			}
 			continue
@@ -232,7 +232,7 @@ func (p *place) run(ctx context.Context) {
 			continue
 		}
 		if errors.Is(err, errSettling) || !p.broker.up.Load() || ctx.Err() != nil {
-			if p.stop(err) {
+			if p.stop(err, s.want) {
 				return
 			}
 		}
@@ -255,8 +255,9 @@ func (p *place) subscribed(ctx context.Context) bool {
 }
 
 // stop ends run, and answers who waits to enter. What has left is gone from here, and
-// is told to Redis later. It returns false if Redis can be told something now.
-func (p *place) stop(err error) bool {
+// is told to Redis later. It returns false if Redis can be told something now: that is not
+// what it has just been told (how often everything, says told) if it is settling.
+func (p *place) stop(err error, told uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.queue {
@@ -272,7 +273,10 @@ func (p *place) stop(err error) bool {
 		close(o.done)
 	}
 	p.queue = nil
-	waits := p.dirty && !errors.Is(err, errSettling) || p.want != p.have
+	waits := p.dirty || p.want != p.have
+	if errors.Is(err, errSettling) {
+		waits = p.want != told
+	}
 	if p.broker.up.Load() && p.broker.tasks.ctx.Err() == nil && waits {
 		return false
 	}
