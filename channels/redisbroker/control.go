@@ -83,7 +83,7 @@ func (c *control) publish(ctx context.Context, app, body, id string) (channels.P
 }
 
 // heard implements listener.
-func (c *control) heard(_ context.Context, payload string) {
+func (c *control) heard(payload string) {
 	if question, ok := strings.CutPrefix(payload, "q"); ok {
 		c.broker.asked(question)
 		return

@@ -31,6 +31,8 @@ const (
 //	open       hand over what is next
 //	catching   a goroutine reads what is missing from the stream; keep what comes
 //
+// Past this node's lease nothing is handed over: it is kept, and caught up.
+//
 // Sink.Deliver, Gap and Correct are called under turn: that is what makes the order of the
 // broker the order of delivery.
 type delivery struct {
@@ -58,7 +60,7 @@ const (
 )
 
 // heard implements listener.
-func (d *delivery) heard(ctx context.Context, payload string) {
+func (d *delivery) heard(payload string) {
 	b := d.place.broker
 	if how, ok := strings.CutPrefix(payload, "r"); ok {
 		if times, err := strconv.ParseInt(how, 10, 64); err == nil {
@@ -74,16 +76,13 @@ func (d *delivery) heard(ctx context.Context, payload string) {
 		b.config.Logger.Error("what is said on a place is no message", "channel", d.place.at.Channel, "error", err)
 		return
 	}
-	if !b.lease.await(ctx) {
-		return
-	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
 	if d.phase != open {
 		d.keepLocked(m)
 		return
 	}
-	if d.forkedLocked(m) || !d.nextLocked(m) {
+	if !b.lease.holds() || d.forkedLocked(m) || !d.nextLocked(m) {
 		d.keepLocked(m)
 		d.catchLocked()
 	}
@@ -150,7 +149,7 @@ func (d *delivery) open(from message) {
 		return
 	}
 	d.last, d.phase, d.repairs = from, open, from.repairs
-	if !d.drainLocked() || d.missed || d.again {
+	if !d.place.broker.lease.holds() || !d.drainLocked() || d.missed || d.again {
 		d.missed, d.again = false, false
 		d.catchLocked()
 	}
@@ -274,6 +273,9 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
+	if !p.broker.lease.holds() { // it ran out meanwhile
+		return true, nil
+	}
 	switch said, rest := status(reply); {
 	case said == "none": // Redis has forgotten it, and will be told
 		p.broker.look()

@@ -14,6 +14,13 @@ type lease struct {
 	turned chan struct{} // closed when it has become longer; guarded by mu
 }
 
+// holds reports whether what is heard may be handed over.
+func (l *lease) holds() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.until)
+}
+
 // await waits until the lease holds. It returns false if ctx ended.
 func (l *lease) await(ctx context.Context) bool {
 	for {

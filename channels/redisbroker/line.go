@@ -38,7 +38,7 @@ type line struct {
 // A listener is told what is said on a channel, by one goroutine at a time.
 type listener interface {
 	// heard takes a message.
-	heard(ctx context.Context, payload string)
+	heard(payload string)
 	// listening says that from here on everything is heard: what was said before may
 	// have been missed.
 	listening()
@@ -115,7 +115,7 @@ func (l *line) connect(ctx context.Context) {
 		heard.now()
 		switch m := got.(type) {
 		case *redis.Message:
-			l.hear(inner, m.Channel, m.Payload)
+			l.hear(m.Channel, m.Payload)
 		case *redis.Subscription:
 			if m.Kind == "ssubscribe" {
 				l.confirm(m.Channel)
@@ -151,12 +151,12 @@ func (l *line) restart() {
 	}
 }
 
-func (l *line) hear(ctx context.Context, channel, payload string) {
+func (l *line) hear(channel, payload string) {
 	l.mu.Lock()
 	to := l.listeners[channel]
 	l.mu.Unlock()
 	if to != nil {
-		to.heard(ctx, payload)
+		to.heard(payload)
 	}
 }
 
