@@ -110,6 +110,30 @@ func TestLostEnter(t *testing.T) {
 	expectTold(t, b, p, append(want, "end")...)
 }
 
+// A node that leaves a place on which a call of it was lost is remembered there only as long as that call may arrive.
+func TestLostCallIsForgotten(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	own := prefix()
+	config := through(proxy, own)
+	config.Partitions, config.Timeout = 1, 500*time.Millisecond
+	a, b := run(t, config), run(t, config)
+	p := place("presence-a")
+	b.enter(p, user("2.1", "bob"))
+	var sockets []channels.Occupant
+	for i := range 10 {
+		proxy.CutReplies(0)
+		sockets = append(sockets, user(fmt.Sprint("1.", i), fmt.Sprint("u", i)))
+		a.enter(p, sockets[i])
+	}
+	<-time.After(config.Timeout)
+	a.leave(p, sockets...)
+	names, err := s.Do("HKEYS", own+":{p0}:n:1:presence-a")
+	if got := strings.Fields(names); err != nil || len(got) != 1 {
+		t.Errorf("on the place are %q, %v, want b alone", got, err)
+	}
+}
+
 // A user whose Enter was carried out, which was not heard, and who is then refused with others is gone.
 func TestLostEnterIsRefused(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})

@@ -37,7 +37,7 @@ type place struct {
 	users   map[string]*user
 	doubts  map[string]bool // users whom Redis may have here, and who are not
 	dirty   bool            // Redis may not know how many sockets there are
-	unsure  bool            // a call may still arrive that was given up
+	unsure  time.Time       // until then a call may arrive that was given up
 	counted bool            // somebody wants to be told how many they are
 	kept    bool            // it is to stay occupied for sockets that are Returning
 	queue   []*op

@@ -38,7 +38,7 @@ func (p *place) build() *syncing {
 		return nil
 	}
 	defer p.mu.Unlock()
-	s := &syncing{version: p.broker.versions.Add(1), want: p.want, whole: p.want != p.have, unsure: p.unsure}
+	s := &syncing{version: p.broker.versions.Add(1), want: p.want, whole: p.want != p.have, unsure: time.Now().Before(p.unsure)}
 	s.name = p.partition.nameNow()
 	if s.whole {
 		s.silent = p.silent
@@ -258,7 +258,7 @@ func (p *place) refuseLocked(s protocol.SocketID) {
 // failLocked takes back what nobody knows to have happened: whoever enters is told so,
 // and whoever has left is gone.
 func (p *place) failLocked(s *syncing, err error) {
-	p.dirty, p.unsure = true, true
+	p.dirty, p.unsure = true, time.Now().Add(p.broker.config.Timeout)
 	for _, o := range s.ops {
 		for _, id := range o.added {
 			if user, gone := p.dropLocked(id); gone {
