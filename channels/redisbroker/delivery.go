@@ -271,16 +271,18 @@ func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 		p.broker.look()
 		return true, err
 	}
+	said, rest := status(reply)
+	if said == "none" { // Redis has forgotten it, and will be told
+		p.broker.look()
+		p.again()
+		return true, channels.ErrUnavailable
+	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
 	if !p.broker.lease.holds() { // it ran out meanwhile
 		return true, nil
 	}
-	switch said, rest := status(reply); {
-	case said == "none": // Redis has forgotten it, and will be told
-		p.broker.look()
-		p.again()
-		return true, channels.ErrUnavailable
+	switch {
 	case said == "fill" && (len(rest) == 3 || len(rest) == 5):
 		more, err = d.fillLocked(rest[0], rest[1], rest[2])
 		if !more && err == nil && len(rest) == 5 {

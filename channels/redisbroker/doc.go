@@ -40,7 +40,9 @@
 //	occ:APP            sorted set   the channels with a socket, by name
 //	leases             sorted set   node -> until when it lives
 //	dead, fenced       sorted set   nodes that are swept, or will be, and whose lease was ended
-//	about              hash         who this Redis is, and until when it is being told anew
+//	about              hash         who this Redis is, until when it is being told anew, and
+//	                                in one partition how many there are
+//	line               pub/sub      nothing is said: a connection begins with it (sharded)
 //	notes              stream       for webhooks: app channel event user epoch seq
 //	d:ID               string       where a publish was put whose answer was lost; 60 s
 //	g:APP:SOCKET:CHANNEL string     a grant for a socket of another node; 60 s
@@ -65,16 +67,21 @@
 //     Counters counts it.
 //   - A call whose answer was lost is made again, and has an effect once: a publish by
 //     its id, a telling of who is there because it says what is and not what to do. A
-//     call that reaches Redis after its time, because Redis or the network stood
-//     still, does nothing. go-redis repeats nothing by itself.
+//     publish is looked for in the stream: if Config.HistoryBytes of others have followed
+//     it before it is made again, it may be there twice.
+//   - A publish, a telling and an answer that reach Redis after their time, because Redis
+//     or the network stood still, do nothing. Grants, beats, the steps of a sweep and, in a
+//     Redis Cluster, commands to all nodes have no such time: late ones are carried out.
+//     go-redis repeats nothing by itself.
 //   - A user is announced at 0→1 and 1→0 over all nodes. Members and counts are those of
 //     all nodes, or an error.
 //   - A question is answered by every node that has a lease when it is asked, in
 //     Config.Timeout, or those that are silent are named. Each node asks 4 questions at a
 //     time and answers 64, of up to 1 MiB each.
-//   - No queue is without a bound: calls (Config.Queue), what waits while a place is
-//     put in order (what is more is read from the stream), tellings and catchings-up at
-//     a time. Sink.Deliver is called on the goroutine that receives: when that is slow
+//   - No queue is without a bound: calls (Config.Queue), the Enters and Leaves that wait
+//     on a place (each is a caller's, who waits: as many as there are sockets, and there is
+//     no other bound), what waits while a place is put in order (what is more is read from
+//     the stream), tellings and catchings-up at a time. Sink.Deliver is called on the goroutine that receives: when that is slow
 //     Redis buffers, up to its client-output-buffer-limit, and then the connection is
 //     made anew and caught up.
 //   - A node is sent what happens on the places that it holds, and the commands.
@@ -113,8 +120,8 @@
 // had lost it takes without announcing it, since to the clients nobody has come or
 // gone. Subscribers are told of the gap once, where it is. But because Redis may have
 // lost more than one node can tell, for one lease it cannot say who is there: questions
-// are ErrUnavailable, and who comes or goes waits, however that shows (a member, a
-// count, a channel that is occupied). So a join is answered late, or at once where
+// are ErrUnavailable, nobody is swept, and who comes or goes waits, however that shows (a
+// member, a count, a channel that is occupied): what a node tells anew is only added. So a join is answered late, or at once where
 // nobody is told of it. After the lease all that is told, and the state of the places
 // that were repaired is handed over without a gap (Sink.Correct). A Redis that has lost
 // everything refuses events for places that it does not know, for as long. A node that
@@ -166,7 +173,8 @@
 //
 // In the order in which they are taken: Broker.mu, place.mu, line.mu; delivery.turn,
 // then what the Sink takes. delivery.turn and control.turn are held while the Sink is
-// called: that makes the order of the broker the order of delivery.
+// called: that makes the order of the broker the order of delivery. Under any of them
+// may be taken, last, those of repairs, lease, sweeps, tasks and partition.
 //
 // # Scale
 //

@@ -108,6 +108,7 @@ func (b *Broker) hold(at channels.Place, create bool) *place {
 }
 
 func (b *Broker) create(at channels.Place) *place {
+	b.control.know(at.App)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p := b.places[at]; p != nil {
@@ -120,7 +121,6 @@ func (b *Broker) create(at channels.Place) *place {
 	}
 	p.delivery.place = p
 	b.places[at] = p
-	b.control.know(at.App)
 	part.line.listen(p.channel, &p.delivery)
 	return p
 }
