@@ -38,10 +38,14 @@ type Broker struct {
 	beatNow  chan struct{} // capacity 1, never closed: something is wrong, look
 	sweeps   sweeps
 	versions atomic.Uint64 // each sync has a higher one
-	since    time.Time     // Redis has been up; owned by the beat
 	lease    lease
 	tasks    tasks
 	syncs    chan struct{} // one taken by each sync under way
+
+	// Owned by beats.
+	since   time.Time // Redis has been up, or its absence was last said
+	outage  error     // why Redis cannot be reached; nil: it can
+	checked bool      // it is a Redis that will do
 
 	asks, answering chan struct{} // one taken by each question of this node, and of others, under way
 

@@ -30,77 +30,96 @@ func (p *partition) nameNow() string {
 // beats says that this node lives until ctx ends, and sees whether Redis does:
 //
 //	beats
-//	├─ beat            a lease in each partition; a new one if it was taken away
-//	│  └─ resync       then Redis is told everything about the places there
-//	├─ control.catchUp before anything else is handed over
-//	├─ check           the first time: is it a Redis that will do?
-//	├─ clearEnded      likewise: nodes whose clients are not expected back any more
-//	├─ sweep           nodes whose lease has run out
-//	└─ repairs.due     states to be taken anew
+//	├─ pulse
+//	│  ├─ beat            a lease in each partition; a new one if it was taken away
+//	│  │  └─ resync       then Redis is told everything about the places there
+//	│  ├─ check           the first time: is it a Redis that will do?
+//	│  ├─ clearEnded      likewise: nodes whose clients are not expected back any more
+//	│  └─ control.catchUp before anything else is handed over
+//	├─ away               Redis cannot be reached
+//	└─ alive              it can
+//	   ├─ sweep           nodes whose lease has run out
+//	   └─ repairs.due     states to be taken anew
 //
 // The error is that of a Redis that will not do.
 func (b *Broker) beats(ctx context.Context) error {
-	var last error = channels.ErrUnavailable
-	checked := false
+	b.outage = channels.ErrUnavailable
 	for due := time.Now(); ctx.Err() == nil; {
 		began := time.Now()
 		if due.After(began) { // something has asked for it
 			due = began
 		}
-		found, next, err := b.beat(ctx)
-		if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
-			found, next, err = b.beat(ctx)
-		}
-		if err == nil && !checked {
-			if err = b.check(ctx); errors.Is(err, errUnfit) {
-				return err
-			}
-			checked = err == nil
-			if checked {
-				b.clearEnded(ctx, found)
-			}
-		}
-		if err == nil {
-			err = b.control.catchUp(ctx)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
+		found, next, err := b.pulse(ctx)
 		rest := min(b.config.Beat, next)
-		if err != nil {
-			b.up.Store(false)
-			if last == nil {
-				b.config.Logger.Error("Redis cannot be reached", "error", err)
-			}
-			if last == nil || began.Sub(b.since) > time.Second {
-				b.since = began
-				b.sink.State(unavailable(err))
-			}
-			last = err
+		switch {
+		case errors.Is(err, errUnfit):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			b.away(began, err)
 			rest = probeEvery
-		} else {
-			b.lease.extend(began.Add(b.config.Lease))
-			if last != nil {
-				last = nil
-				b.since = time.Now()
-				b.up.Store(true)
-				b.config.Logger.Info("Redis can be reached", "node", b.name)
-				b.sink.State(nil)
-				b.startAll()
-			} else if time.Since(due) > b.config.Beat {
-				b.since = time.Now() // Redis or this machine stood still: leases have run out of which the beats are on their way
-			}
-			if time.Since(b.since) >= b.config.Lease {
-				for _, f := range found {
-					b.startSweep(f.partition, f.node)
-				}
-			}
-			b.repairs.due()
+		default:
+			b.alive(began, due, found)
 		}
 		due = time.Now().Add(rest)
 		b.rest(ctx, rest)
 	}
 	return nil
+}
+
+// pulse sees whether Redis lives, and has read what this node has to know first. It
+// returns what beat does.
+func (b *Broker) pulse(ctx context.Context) (found []finding, next time.Duration, err error) {
+	found, next, err = b.beat(ctx)
+	if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
+		found, next, err = b.beat(ctx)
+	}
+	if err == nil && !b.checked {
+		if err = b.check(ctx); err == nil {
+			b.checked = true
+			b.clearEnded(ctx, found)
+		}
+	}
+	if err == nil {
+		err = b.control.catchUp(ctx)
+	}
+	return found, next, err
+}
+
+// away says that Redis cannot be reached: at once, then about once a second.
+func (b *Broker) away(began time.Time, err error) {
+	b.up.Store(false)
+	if b.outage == nil {
+		b.config.Logger.Error("Redis cannot be reached", "error", err)
+	}
+	if b.outage == nil || began.Sub(b.since) > time.Second {
+		b.since = began
+		b.sink.State(unavailable(err))
+	}
+	b.outage = err
+}
+
+// alive has done what is to be done while Redis can be reached, in a beat that was due
+// and then began.
+func (b *Broker) alive(began, due time.Time, found []finding) {
+	b.lease.extend(began.Add(b.config.Lease))
+	if b.outage != nil {
+		b.outage = nil
+		b.since = time.Now()
+		b.up.Store(true)
+		b.config.Logger.Info("Redis can be reached", "node", b.name)
+		b.sink.State(nil)
+		b.startAll()
+	} else if time.Since(due) > b.config.Beat {
+		b.since = time.Now() // Redis or this machine stood still: leases have run out of which the beats are on their way
+	}
+	if time.Since(b.since) >= b.config.Lease {
+		for _, f := range found {
+			b.startSweep(f.partition, f.node)
+		}
+	}
+	b.repairs.due()
 }
 
 // rest waits until the next beat, or until something is wrong.
