@@ -240,5 +240,3 @@ func (c *control) lostLocked(app string, seq uint64, begun bool) {
 	}
 	c.broker.sink.Gap(c.place(app), channels.Snapshot{Position: channels.Position{Epoch: controlEpoch, Seq: seq}})
 }
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }

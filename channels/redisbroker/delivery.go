@@ -242,19 +242,6 @@ func (d *delivery) catchUp(ctx context.Context) {
 	}
 }
 
-func (p *place) isGone() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.gone
-}
-
-// isUntold reports whether Redis is still to be told everything about the place.
-func (p *place) isUntold() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.want != p.have
-}
-
 // fill reads some of what is missing, and reports whether there is more to do.
 func (d *delivery) fill(ctx context.Context) (more bool, err error) {
 	p := d.place
@@ -402,15 +389,4 @@ func (d *delivery) ask(ctx context.Context, last message, check bool) ([]any, er
 	defer cancel()
 	return p.partition.pipe.do(ctx, catchUpScript, p.partition.keys.all(p.at, p.partition.nameNow()),
 		decimal(last.epoch), decimal(last.seq), last.ms, fillEntries, flag(check))
-}
-
-// again has Redis told everything about the place once more, silently.
-func (p *place) again() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.want == p.have {
-		p.want++
-		p.silent = true
-		p.startLocked()
-	}
 }

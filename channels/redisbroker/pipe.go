@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"hark/channels"
 )
 
 const (
@@ -194,22 +191,3 @@ func isLost(err error) bool {
 
 // errLate says that a call reached Redis after its time: it did nothing.
 var errLate = errors.New("redisbroker: the call reached Redis too late")
-
-// unavailable is what the broker's callers are told of err.
-func unavailable(err error) error {
-	if err == nil || errors.Is(err, channels.ErrUnavailable) {
-		return err
-	}
-	return fmt.Errorf("%w: %s", channels.ErrUnavailable, strings.TrimPrefix(err.Error(), "redisbroker: "))
-}
-
-// status returns the first element of a reply, and the others.
-func status(reply []any) (string, []any) {
-	if len(reply) == 0 {
-		return "", nil
-	}
-	s, _ := reply[0].(string)
-	return s, reply[1:]
-}
-
-var errReply = errors.New("redisbroker: Redis answered with something that no script returns")

@@ -297,6 +297,30 @@ func (p *place) resume() {
 	}
 }
 
+func (p *place) isGone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gone
+}
+
+// isUntold reports whether Redis is still to be told everything about the place.
+func (p *place) isUntold() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.want != p.have
+}
+
+// again has Redis told everything about the place once more, silently.
+func (p *place) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.want == p.have {
+		p.want++
+		p.silent = true
+		p.startLocked()
+	}
+}
+
 // emptyLocked reports whether nothing of the place is left.
 func (p *place) emptyLocked() bool {
 	return len(p.sockets) == 0 && !p.kept && len(p.queue) == 0 && !p.dirty && p.want == p.have && !p.held

@@ -339,16 +339,3 @@ func member(id, info string) protocol.Member {
 	}
 	return m
 }
-
-// number reads an integer, which scripts write in full.
-func number(v any) (int64, error) {
-	text, ok := v.(string)
-	if !ok {
-		return 0, errReply
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0, errReply
-	}
-	return n, nil
-}
