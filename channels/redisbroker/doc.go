@@ -111,9 +111,10 @@
 // takes away who has not come back, once. A user who comes back and goes again before
 // that is gone then, too; a client that goes by itself is gone at once. A node that is
 // killed on the way to its end has died like any other. Where it was the only one, what
-// it kept stays in Redis, however long, until another starts: one that ended in good
-// order, longer than Config.Handover ago, that takes away before its first clients come in
-// (what it cannot within Config.Beat, soon after); one that died, a lease later.
+// it kept stays in Redis, however long, until another starts. If it has ended in good
+// order and Config.Handover is over, that one takes it away before its first clients come
+// in (what it can within Config.Beat, the rest soon after), or else when it has seen Redis
+// up for a lease.
 //
 // Redis restarts, or a replica takes over: nodes see that it is another process and
 // tell it all that they have. What it still knew is not told to anybody again. What it

@@ -38,8 +38,10 @@ func (p *place) build() *syncing {
 		return nil
 	}
 	defer p.mu.Unlock()
-	s := &syncing{version: p.broker.versions.Add(1), want: p.want, whole: p.want != p.have, unsure: time.Now().Before(p.unsure)}
-	s.name = p.partition.nameNow()
+	s := &syncing{
+		name: p.partition.nameNow(), version: p.broker.versions.Add(1),
+		want: p.want, whole: p.want != p.have, unsure: time.Now().Before(p.unsure),
+	}
 	if s.whole {
 		s.silent = p.silent
 		p.wholeLocked(s)
