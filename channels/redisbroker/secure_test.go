@@ -57,15 +57,6 @@ func nodeRules(t *testing.T, cluster bool) []string {
 	return rules
 }
 
-func do(t *testing.T, s *redistest.Server, args ...string) string {
-	t.Helper()
-	answer, err := s.Do(args...)
-	if err != nil {
-		t.Fatalf("%v: %v", args, err)
-	}
-	return answer
-}
-
 // admit gives a server the user that nodes log in as.
 func admit(t *testing.T, cluster bool, servers ...*redistest.Server) {
 	t.Helper()
