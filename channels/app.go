@@ -16,6 +16,7 @@ import (
 // nor users, nor limits. Its methods may be called concurrently.
 type App struct {
 	hub         *Hub
+	index       int // among the apps of the hub
 	config      AppConfig
 	verifier    *authz.Verifier
 	public      []authz.Pattern // of AppConfig.PublicAllow
@@ -40,12 +41,19 @@ type App struct {
 	rechecks    rechecks
 	control     *control     // commands to be carried out
 	controlled  atomic.Int64 // bytes of those
+
+	asking      chan struct{} // one taken by each enumeration that is asked for here
+	enumerating chan struct{} // capacity 1; held while an enumeration is answered
 }
 
-func newApp(h *Hub, c AppConfig) *App {
+func newApp(h *Hub, index int, c AppConfig) *App {
 	c.Limits = c.Limits.WithDefaults()
 	c.CacheTTL = orDefault(c.CacheTTL, 30*time.Minute)
-	a := &App{hub: h, config: c, verifier: authz.NewVerifier(c.Keys), observers: newObservers(h), control: newControl()}
+	a := &App{
+		hub: h, index: index, config: c,
+		verifier: authz.NewVerifier(c.Keys), observers: newObservers(h), control: newControl(),
+		asking: make(chan struct{}, appAsksAtOnce), enumerating: make(chan struct{}, 1),
+	}
 	for _, pattern := range c.PublicAllow {
 		a.public = append(a.public, mustParse(pattern))
 	}

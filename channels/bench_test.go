@@ -52,9 +52,10 @@ func BenchmarkFanOut(b *testing.B) {
 }
 
 // BenchmarkConnections asks a node for a page of a hundred thousand connections: of all,
-// of one user, and of one channel, which is looked for on each.
+// of one user, and of one channel, which is looked for on each; and of those of another
+// app, which are none.
 func BenchmarkConnections(b *testing.B) {
-	h := hubtest.Start(b, hubtest.Config())
+	h := hubtest.Start(b, twoApps())
 	var frames atomic.Int64
 	var sockets []*channels.Socket
 	for range 100_000 {
@@ -62,14 +63,20 @@ func BenchmarkConnections(b *testing.B) {
 		s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"x"}}`))
 		sockets = append(sockets, s)
 	}
-	app, _ := h.App(hubtest.AppID)
-	for name, to := range map[string]channels.Selector{
-		"all": channels.Everyone(), "user": channels.Users("7"), "channel": channels.On("y"),
+	for _, bb := range []struct {
+		name, app string
+		to        channels.Selector
+	}{
+		{"all", hubtest.AppID, channels.Everyone()},
+		{"user", hubtest.AppID, channels.Users("7")},
+		{"channel", hubtest.AppID, channels.On("y")},
+		{"another app", "2", channels.Everyone()},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(bb.name, func(b *testing.B) {
+			app, _ := h.App(bb.app)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := app.Connections(b.Context(), to, channels.Page{}); err != nil {
+				if _, _, err := app.Connections(b.Context(), bb.to, channels.Page{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -165,7 +165,8 @@ type Questions interface {
 	// (Sink.Answer), and returns what they say, in no order. A node whose lease is
 	// over is not waited for. A *SilentError names those of which no answer came
 	// before ctx ended, or within the time that the broker has for a call, and those
-	// that could not answer; what the others say is returned with it.
+	// that could not answer; what the others say is returned with it. ErrUnavailable:
+	// it is not known what nodes say. A hub asks 4 questions at a time.
 	Ask(ctx context.Context, question string) ([]Answer, error)
 }
 

@@ -224,10 +224,7 @@ func (a *App) pass(batch []*command) {
 	var parts sync.WaitGroup
 	for i := range a.hub.sockets.parts {
 		parts.Go(func() {
-			for _, s := range a.hub.sockets.parts[i].list() {
-				if s.app != a {
-					continue
-				}
+			for _, s := range a.hub.sockets.parts[i].listOf(a) {
 				for _, cmd := range batch {
 					if cmd.to.matches(s) {
 						s.obey(cmd)

@@ -60,8 +60,9 @@ const (
 //
 // A *SilentError names the nodes that did not answer within Config.BrokerTimeout: what
 // is returned with it lacks their connections. ErrUnavailable: the nodes could not be
-// asked. Another error says what is wrong with the selector, ErrNoTarget that it names
-// nobody, or with the page.
+// asked. ErrBusy: two pages of the app are being asked for on this node already, or those
+// of other apps took Config.BrokerTimeout. Another error says what is wrong with the
+// selector, ErrNoTarget that it names nobody, or with the page.
 func (a *App) Connections(ctx context.Context, to Selector, p Page) (list []ConnInfo, next string, err error) {
 	q := enumeration{About: aboutConnections, To: to}
 	return enumerate(ctx, a, q, p, func(c *ConnInfo, node string) string {
@@ -79,18 +80,69 @@ func (a *App) Users(ctx context.Context, to Selector, p Page) (list []UserInfo, 
 		func(u *UserInfo, same UserInfo) { u.Connections += same.Connections })
 }
 
+const (
+	// appAsksAtOnce is how many enumerations of an app are under way on a node, those
+	// that wait for their turn among them. One more is ErrBusy at once.
+	appAsksAtOnce = 2
+	// asksAtOnce is how many are put to all nodes at a time, of all apps. What waits
+	// has its turn in order, so that an app is behind two of each other app at most.
+	asksAtOnce = 4
+)
+
+// ask puts an enumeration to all nodes. The time that they have begins with its turn.
+func (a *App) ask(ctx context.Context, q enumeration) ([]Answer, error) {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return nil, fmt.Errorf("channels: ask about %s: %w", q.About, err)
+	}
+	if err := a.takeTurn(ctx); err != nil {
+		if errors.Is(err, ErrBusy) {
+			a.hub.config.Counters.Dropped(DropQuestion, 1)
+		}
+		return nil, err
+	}
+	defer a.endTurn()
+	ctx, cancel := a.hub.brokerContext(ctx)
+	defer cancel()
+	return a.hub.questions.Ask(ctx, string(text))
+}
+
+// takeTurn waits for one of Hub.asking, for Config.BrokerTimeout at most. ErrBusy: there
+// was none, or as many of the app as may be wait already.
+func (a *App) takeTurn(ctx context.Context) error {
+	select {
+	case a.asking <- struct{}{}:
+	default:
+		return ErrBusy
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, a.hub.config.BrokerTimeout, ErrBusy)
+	defer cancel()
+	select {
+	case a.hub.asking <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		<-a.asking
+		return context.Cause(ctx)
+	}
+}
+
+func (a *App) endTurn() {
+	<-a.hub.asking
+	<-a.asking
+}
+
 // A keyed is an entry with what the list is ordered by.
 type keyed[E any] struct {
 	key   string
 	entry E
 }
 
-// enumerate puts an enumeration to all nodes, and merges the parts of their lists. Own makes an
-// entry that of a node, and returns its key; unite adds what another node says about
-// the same key.
-func enumerate[E any](ctx context.Context, a *App, q enumeration, p Page, own func(e *E, node string) string, unite func(e *E, same E)) (
-	list []E, next string, err error,
-) {
+// enumerate puts an enumeration to all nodes, and merges the parts of their lists. Own
+// makes an entry that of a node, and returns its key; unite adds what another node says
+// about the same key.
+func enumerate[E any](
+	ctx context.Context, a *App, q enumeration, p Page, own func(e *E, node string) string, unite func(e *E, same E),
+) (list []E, next string, err error) {
 	q.App, q.After, q.Limit = a.ID(), p.Cursor, cmp.Or(p.Limit, defaultPage)
 	if q.Limit < 0 || q.Limit > MaxPage {
 		return nil, "", fmt.Errorf("channels: a page has from 1 to %d entries, not %d", MaxPage, p.Limit)
@@ -98,13 +150,7 @@ func enumerate[E any](ctx context.Context, a *App, q enumeration, p Page, own fu
 	if err := q.To.Check(); err != nil {
 		return nil, "", err
 	}
-	text, err := json.Marshal(q)
-	if err != nil {
-		return nil, "", fmt.Errorf("channels: ask about %s: %w", q.About, err)
-	}
-	ctx, cancel := a.hub.brokerContext(ctx)
-	defer cancel()
-	answers, err := a.hub.questions.Ask(ctx, string(text))
+	answers, err := a.ask(ctx, q)
 	silent, ok := errors.AsType[*SilentError](err)
 	if err != nil && !ok {
 		return nil, "", err

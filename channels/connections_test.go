@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,6 +344,145 @@ func TestListRefuses(t *testing.T) {
 		nodes[0].down = true
 		if _, _, err := a.Connections(t.Context(), channels.Everyone(), channels.Page{}); !errors.Is(err, channels.ErrUnavailable) {
 			t.Errorf("while the broker is away: %v, want ErrUnavailable", err)
+		}
+	})
+}
+
+// apps is a configuration with n apps: app-0, app-1, …
+func apps(n int) channels.Config {
+	config := hubtest.Config()
+	one := config.Apps[0]
+	config.Apps = nil
+	for i := range n {
+		one.ID, one.Keys = fmt.Sprint("app-", i), authz.Keys{{Key: fmt.Sprint("key-", i), Secret: hubtest.Secret}}
+		config.Apps = append(config.Apps, one)
+	}
+	return config
+}
+
+// Two pages of an app are asked for at a time, four of all; others have their turn, and
+// then the nodes have all of their time. What is too much is refused at once.
+func TestListTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &linked{Memory: channels.NewMemory(), name: "a", mute: true}
+		l.all = &[]*linked{l}
+		config, counted := apps(4), &drops{n: map[channels.DropReason]int{}}
+		config.Broker, config.Counters = l, counted
+		hub := hubtest.Start(t, config)
+		began := time.Now()
+		var mu sync.Mutex
+		ended := map[string]map[time.Duration]int{} // by app and how: after what time, how often
+		ask := func(id string) {
+			a, _ := hub.App(id)
+			_, _, err := a.Connections(t.Context(), channels.Everyone(), channels.Page{})
+			how := "?"
+			if _, ok := errors.AsType[*channels.SilentError](err); ok {
+				how = "silent"
+			} else if errors.Is(err, channels.ErrBusy) {
+				how = "busy"
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if ended[id+" "+how] == nil {
+				ended[id+" "+how] = map[time.Duration]int{}
+			}
+			ended[id+" "+how][time.Since(began)]++
+		}
+		var wg sync.WaitGroup
+		for i := range 4 {
+			for range 100 {
+				wg.Go(func() { ask(fmt.Sprint("app-", i)) })
+			}
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		const ms = time.Millisecond
+		want := map[string]map[time.Duration]int{
+			"app-0 silent": {2000 * ms: 2}, "app-0 busy": {0: 98},
+			"app-1 silent": {2001 * ms: 2}, "app-1 busy": {ms: 98},
+			"app-2 silent": {4000 * ms: 2}, "app-2 busy": {2 * ms: 98},
+			"app-3 silent": {4001 * ms: 2}, "app-3 busy": {3 * ms: 98},
+		}
+		if !reflect.DeepEqual(ended, want) {
+			t.Errorf("questions ended %v, want %v", ended, want)
+		}
+		if got := counted.n[channels.DropQuestion]; got != 4*98 {
+			t.Errorf("%d were counted, want %d", got, 4*98)
+		}
+	})
+}
+
+// Who waits too long for others is refused, and may ask again.
+func TestListWaitsInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		config := apps(3)
+		config.Broker = stuck{channels.NewMemory(), release}
+		hub := hubtest.Start(t, config)
+		a, _ := hub.App("app-2")
+		list := func(ctx context.Context) error {
+			_, _, err := a.Users(ctx, channels.Everyone(), channels.Page{})
+			return err
+		}
+		var wg sync.WaitGroup
+		for range 2 {
+			for _, id := range []string{"app-0", "app-1"} {
+				a, _ := hub.App(id)
+				wg.Go(func() { _, _, _ = a.Users(t.Context(), channels.Everyone(), channels.Page{}) })
+			}
+		}
+		synctest.Wait()
+		began := time.Now()
+		err := list(t.Context())
+		if took := time.Since(began); !errors.Is(err, channels.ErrBusy) || took != 2*time.Second {
+			t.Errorf("after %v: %v, want ErrBusy after 2s", took, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := list(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("of one who has gone: %v, want that it was canceled", err)
+		}
+		close(release)
+		wg.Wait()
+		if err := list(t.Context()); err != nil {
+			t.Errorf("when it is over: %v", err)
+		}
+	})
+}
+
+// A stuck is a broker whose questions take until release is closed, or a minute, whatever
+// their time.
+type stuck struct {
+	*channels.Memory
+	release chan struct{}
+}
+
+func (s stuck) Ask(ctx context.Context, question string) ([]channels.Answer, error) {
+	select {
+	case <-s.release:
+	case <-time.After(time.Minute):
+		return nil, errors.New("it took a minute")
+	}
+	return s.Memory.Ask(ctx, question)
+}
+
+// However much an app is asked about, this node answers questions about another one.
+func TestAnswersOfOtherApps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := hubtest.Start(t, apps(2))
+		a, _ := hub.App("app-0")
+		defer a.HoldAnswers()()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		about := func(id string) error {
+			_, err := hub.Answer(ctx, `{"app":"`+id+`","about":"users","to":{"everyone":true},"limit":1}`)
+			return err
+		}
+		if err := about("app-1"); err != nil {
+			t.Errorf("the question about the other app: %v", err)
+		}
+		if err := about("app-0"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the question behind others of its app: %v, want that its time is over", err)
 		}
 	})
 }

@@ -54,8 +54,8 @@ const (
 	doInvalidate     = "invalidate"
 )
 
-// ErrBusy says that so much is being asked of an app's connections that nothing is
-// added to it; ask again later.
+// ErrBusy says that so much is being asked of an app's connections, or about them, that
+// nothing is added to it; ask again later.
 var ErrBusy = errors.New("channels: too much is asked of the app's connections at once, try again later")
 
 const (

@@ -46,6 +46,9 @@ const (
 	// DropControl: a command to this node (broadcast, revoke, …) beyond what it
 	// holds of an app. All clients of the app were asked to connect anew.
 	DropControl DropReason = "control_full"
+	// DropQuestion: a page of connections or users, because of too many that were asked
+	// for; who asked was told ErrBusy.
+	DropQuestion DropReason = "questions_full"
 )
 
 type noCounters struct{}

@@ -23,7 +23,7 @@ func (a *App) Broadcast(ctx context.Context, to Selector, e Event, except ...pro
 	})
 }
 
-// A crowd is all connections of a flusher's share, and the broadcasts that are
+// A crowd is a flusher's share of the connections of a broadcast's app, and the broadcasts that are
 // still to be sent to them. A broadcast is served a slice at a time, in turn with
 // the flusher's places.
 type crowd struct {
@@ -56,7 +56,7 @@ func (fl *flusher) broadcast() bool {
 		if c.now = fl.nextBroadcast(); c.now == nil {
 			return false
 		}
-		c.sockets, c.next = c.part.list(), 0
+		c.sockets, c.next = c.part.listOf(c.now.app), 0
 	}
 	end := min(c.next+passSlice, len(c.sockets))
 	for _, s := range c.sockets[c.next:end] {
@@ -83,7 +83,7 @@ func (fl *flusher) nextBroadcast() *command {
 	return next
 }
 
-// reaches reports whether a broadcast is for the socket.
+// reaches reports whether a broadcast is for the socket, which is one of the app's.
 func (cmd *command) reaches(s *Socket) bool {
-	return cmd.app == s.app && !slices.Contains(cmd.Except, s.id) && cmd.to.matches(s)
+	return !slices.Contains(cmd.Except, s.id) && cmd.to.matches(s)
 }

@@ -83,10 +83,11 @@
 // Who is connected is known to each node of its own connections only, so all are asked
 // when somebody wants to know:
 //
-//	App.Connections, Users     check, ask                    connections.go
+//	App.Connections, Users     check                         connections.go
+//	App.ask                    two of an app, four in all
 //	Broker.Ask                 all nodes that live, this one, too
-//	sink.Answer                one at a time                 enumeration.go
-//	Hub.enumerate              every connection, in copies of their lists
+//	sink.Answer                one of an app at a time       enumeration.go
+//	App.enumerate              every connection, in copies of their lists
 //	lowest                     the first behind the cursor   lowest.go
 //	merge                      up to where all have told what they have
 //

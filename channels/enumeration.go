@@ -48,8 +48,8 @@ const (
 	enumerationSlice = 1024
 )
 
-// Answer answers an enumeration of a node. One is worked on at a time; the connections are
-// looked at in a copy of their list, so that nobody waits for it.
+// Answer answers an enumeration of a node. One of an app is worked on at a time; the
+// connections are looked at in a copy of their list, so that nobody waits for it.
 func (k *sink) Answer(ctx context.Context, question string) (string, error) {
 	h := (*Hub)(k)
 	var q enumeration
@@ -63,24 +63,27 @@ func (k *sink) Answer(ctx context.Context, question string) (string, error) {
 	if q.Limit < 1 || q.Limit > MaxPage {
 		return "", fmt.Errorf("channels: the question is for %d entries", q.Limit)
 	}
-	select {
-	case h.enumerating <- struct{}{}:
-		defer func() { <-h.enumerating }()
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
+	a := h.apps[q.App]
+	if a != nil {
+		select {
+		case a.enumerating <- struct{}{}:
+			defer func() { <-a.enumerating }()
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
 	}
 	switch q.About {
 	case aboutConnections:
-		return h.answerConnections(ctx, q, to)
+		return a.answerConnections(ctx, q, to)
 	case aboutUsers:
-		return h.answerUsers(ctx, q, to)
+		return a.answerUsers(ctx, q, to)
 	}
 	return "", fmt.Errorf("channels: the question is about %q, which this node does not know", q.About)
 }
 
-func (h *Hub) answerConnections(ctx context.Context, q enumeration, to *matcher) (string, error) {
+func (a *App) answerConnections(ctx context.Context, q enumeration, to *matcher) (string, error) {
 	found := newLowest[*Socket](q.After, q.Limit)
-	err := h.enumerate(ctx, h.apps[q.App], func(s *Socket) {
+	err := a.enumerate(ctx, func(s *Socket) {
 		if id := string(s.id); found.wants(id) && to.matches(s) {
 			found.set(id, s)
 		}
@@ -91,9 +94,9 @@ func (h *Hub) answerConnections(ctx context.Context, q enumeration, to *matcher)
 	return tellPart(found, (*Socket).describe)
 }
 
-func (h *Hub) answerUsers(ctx context.Context, q enumeration, to *matcher) (string, error) {
+func (a *App) answerUsers(ctx context.Context, q enumeration, to *matcher) (string, error) {
 	found := newLowest[UserInfo](q.After, q.Limit)
-	err := h.enumerate(ctx, h.apps[q.App], func(s *Socket) {
+	err := a.enumerate(ctx, func(s *Socket) {
 		who := s.Identity()
 		if !found.wants(who.ID) || !to.matchesAs(s, who) {
 			return
@@ -106,18 +109,21 @@ func (h *Hub) answerUsers(ctx context.Context, q enumeration, to *matcher) (stri
 	return tellPart(found, func(u UserInfo) UserInfo { return UserInfo{bounded(u.Identity), u.Connections} })
 }
 
-// enumerate calls f for the connections of an app that are open; nil: this node does
-// not have the app.
-func (h *Hub) enumerate(ctx context.Context, app *App, f func(*Socket)) error {
-	for i := range h.sockets.parts {
-		for n, s := range h.sockets.parts[i].list() {
+// enumerate calls f for the connections of the app that are open. An app that is nil,
+// since this node does not have it, has none.
+func (a *App) enumerate(ctx context.Context, f func(*Socket)) error {
+	if a == nil {
+		return nil
+	}
+	for i := range a.hub.sockets.parts {
+		for n, s := range a.hub.sockets.parts[i].listOf(a) {
 			if n%enumerationSlice == 0 {
 				runtime.Gosched()
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
 			}
-			if s.app == app && !s.gone.Load() {
+			if !s.gone.Load() {
 				f(s)
 			}
 		}

@@ -92,6 +92,12 @@ func (h *Hub) Closings() int {
 // CloseWithin lets the socket be closed with 4200 like the only one of a pass.
 func (s *Socket) CloseWithin(d time.Duration) { s.hub.closings.spread([]*Socket{s}, d) }
 
+// HoldAnswers lets no enumeration of an app be answered until release is called.
+func (a *App) HoldAnswers() (release func()) {
+	a.enumerating <- struct{}{}
+	return func() { <-a.enumerating }
+}
+
 // Answer answers a question as this node.
 func (h *Hub) Answer(ctx context.Context, question string) (string, error) {
 	return (*sink)(h).Answer(ctx, question)

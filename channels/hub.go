@@ -39,7 +39,7 @@ type Hub struct {
 
 	closings closings // connections to be closed when it is time
 
-	enumerating chan struct{} // capacity 1; held while an enumeration is answered
+	asking chan struct{} // one taken by each enumeration that is put to all nodes
 }
 
 const (
@@ -63,12 +63,11 @@ func New(c Config) (*Hub, error) {
 		apps:     make(map[string]*App),
 		byKey:    make(map[string]*App),
 		channels: newRegistry(),
-		sockets:  newSockets(c.Flushers),
+		sockets:  newSockets(c.Flushers, len(c.Apps)),
 		born:     time.Now(),
 		ending:   make(chan struct{}),
 		later:    later{channels: make(map[*Channel]bool)},
-
-		enumerating: make(chan struct{}, 1),
+		asking:   make(chan struct{}, asksAtOnce),
 	}
 	h.closings.hub, h.closings.wake = h, make(chan struct{}, 1)
 	(*sink)(h).State(ErrUnavailable) // until the broker says otherwise
@@ -79,8 +78,8 @@ func New(c Config) (*Hub, error) {
 	for i := range c.Flushers {
 		h.flushers = append(h.flushers, newFlusher(i, c, crowd{part: &h.sockets.parts[i]}))
 	}
-	for _, ac := range c.Apps {
-		app := newApp(h, ac)
+	for i, ac := range c.Apps {
+		app := newApp(h, i, ac)
 		h.apps[ac.ID] = app
 		for _, alias := range ac.Aliases {
 			h.apps[alias] = app

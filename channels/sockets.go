@@ -21,13 +21,13 @@ type socketPart struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	byID map[protocol.SocketID]*Socket
-	all  []*Socket // each at its slot
+	of   [][]*Socket // of each app, at its index; each socket at its slot
 }
 
-func newSockets(parts int) *sockets {
+func newSockets(parts, apps int) *sockets {
 	s := &sockets{seed: maphash.MakeSeed(), parts: make([]socketPart, parts)}
 	for i := range s.parts {
-		s.parts[i].byID = make(map[protocol.SocketID]*Socket)
+		s.parts[i].byID, s.parts[i].of = make(map[protocol.SocketID]*Socket), make([][]*Socket, apps)
 	}
 	return s
 }
@@ -45,8 +45,9 @@ func (s *sockets) add(socket *Socket, first protocol.Batch) {
 	defer p.mu.Unlock()
 	socket.send(first)
 	p.byID[socket.id] = socket
-	socket.slot = len(p.all)
-	p.all = append(p.all, socket)
+	of := &p.of[socket.app.index]
+	socket.slot = len(*of)
+	*of = append(*of, socket)
 }
 
 func (s *sockets) remove(socket *Socket) {
@@ -54,11 +55,12 @@ func (s *sockets) remove(socket *Socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.byID, socket.id)
-	last := len(p.all) - 1
-	p.all[socket.slot] = p.all[last]
-	p.all[socket.slot].slot = socket.slot
-	p.all[last] = nil
-	p.all = p.all[:last]
+	of := &p.of[socket.app.index]
+	last := len(*of) - 1
+	(*of)[socket.slot] = (*of)[last]
+	(*of)[socket.slot].slot = socket.slot
+	(*of)[last] = nil
+	*of = (*of)[:last]
 }
 
 // find returns the socket with an id, or nil.
@@ -82,7 +84,14 @@ func (s *sockets) list() []*Socket {
 func (p *socketPart) list() []*Socket {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.all)
+	return slices.Concat(p.of...)
+}
+
+// listOf returns those of an app.
+func (p *socketPart) listOf(a *App) []*Socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.of[a.index])
 }
 
 // sweepStep is how many sockets a sweep looks at before it lets others at the
@@ -92,22 +101,29 @@ const sweepStep = 1024
 // each calls f for the sockets of a part. One that comes or goes meanwhile may
 // be passed over.
 func (p *socketPart) each(buf []*Socket, f func(*Socket)) []*Socket {
-	for from := 0; ; from += sweepStep {
-		p.mu.Lock()
-		end := min(from+sweepStep, len(p.all))
-		buf = buf[:0]
-		if from < end {
-			buf = append(buf, p.all[from:end]...)
-		}
-		p.mu.Unlock()
-		if len(buf) == 0 {
-			return buf
-		}
+	for app, from := 0, 0; app < len(p.of); {
+		buf, app, from = p.step(buf[:0], app, from)
 		for _, s := range buf {
 			f(s)
 		}
 		clear(buf)
 	}
+	return buf
+}
+
+// step appends to buf up to sweepStep sockets, from those of an app at a slot on, and
+// returns where it goes on.
+func (p *socketPart) step(buf []*Socket, app, from int) (_ []*Socket, nextApp, nextSlot int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; app < len(p.of); app, from = app+1, 0 {
+		rest := p.of[app][min(from, len(p.of[app])):]
+		if room := sweepStep - len(buf); len(rest) > room {
+			return append(buf, rest[:room]...), app, from + room
+		}
+		buf = append(buf, rest...)
+	}
+	return buf, app, 0
 }
 
 // idlestFirst orders sockets by when they were last heard of.

@@ -3,8 +3,11 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/gin-gonic/gin"
 
 	"hark/authz"
 	"hark/channels"
@@ -17,6 +20,15 @@ type listing struct {
 	Users       []channels.UserInfo `json:"users,omitzero"`
 	Next        string              `json:"next,omitzero"`   // the cursor of the next page; "": there is none
 	Silent      []string            `json:"silent,omitzero"` // nodes that did not answer
+}
+
+func (l *listing) respond(c *gin.Context) {
+	if len(l.Silent) == 0 {
+		sendJSON(c, http.StatusOK, l)
+		return
+	}
+	c.Writer.Header().Set("Retry-After", "1")
+	sendJSON(c, http.StatusServiceUnavailable, l)
 }
 
 // listConnections serves GET /hark/connections.
@@ -70,7 +82,8 @@ func readListing(r *request) (to channels.Selector, page channels.Page, err erro
 		case "limit":
 			n, err := strconv.Atoi(p.Value)
 			if err != nil || n < 1 || n > channels.MaxPage {
-				return to, page, badRequest(fmt.Sprintf("Invalid limit parameter: it must be a number from 1 to %d", channels.MaxPage))
+				return to, page, badRequest(fmt.Sprintf(
+					"Invalid limit parameter: it must be a number from 1 to %d", channels.MaxPage))
 			}
 			page.Limit = n
 		default:
@@ -79,7 +92,8 @@ func readListing(r *request) (to channels.Selector, page channels.Page, err erro
 			}
 		}
 		if p.Value == "" {
-			return to, page, badRequest(fmt.Sprintf("Invalid %s parameter: it is empty, leave it out if it does not matter", p.Key))
+			return to, page, badRequest(fmt.Sprintf(
+				"Invalid %s parameter: it is empty, leave it out if it does not matter", p.Key))
 		}
 	}
 	return to, page, nil

@@ -108,12 +108,16 @@ func TestListRefuses(t *testing.T) {
 			"limit=1001":  "Invalid limit parameter",
 			"limit=x":     "Invalid limit parameter",
 			"tenant=acme": `Unknown parameter "tenant"`,
+			"user[]=7":    `Unknown parameter "user[]"`,
 		} {
 			list(t, h, "connections", params, 400, "…"+answer)
 			list(t, h, "users", params, 400, "…"+answer)
 		}
 		call{path: "/apps/1001/hark/connections", key: authz.Key{Key: hubtest.Key, Secret: "x"}, status: 401, answer: "…Invalid signature"}.check(t, h)
 		call{path: "/apps/1001/hark/users", method: "POST", status: 405, answer: "…use GET"}.check(t, h)
+		for _, name := range []string{"user", "role", "channel", "limit", "cursor"} { // what was signed is ambiguous
+			list(t, h, "connections", name+"=7&"+name+"=8", 401, "…Repeated parameter: "+name)
+		}
 	})
 }
 
@@ -121,12 +125,12 @@ func TestListRefuses(t *testing.T) {
 // asked.
 type half struct {
 	*channels.Memory
-	down bool
+	err error // why none can be asked
 }
 
 func (h *half) Ask(ctx context.Context, question string) ([]channels.Answer, error) {
-	if h.down {
-		return nil, channels.ErrUnavailable
+	if h.err != nil {
+		return nil, h.err
 	}
 	answers, err := h.Memory.Ask(ctx, question)
 	return answers, errors.Join(err, &channels.SilentError{Nodes: []string{"node-2"}, Err: errors.New("it is asleep")})
@@ -144,7 +148,12 @@ func TestListWithoutSilentNodes(t *testing.T) {
 		h := httpapi.New(hub, httpapi.Config{})
 		list(t, h, "users", "", 503, `{"users":[{"user":{"id":"9","roles":["editor"]},"connections":1}],"silent":["node-2"]}`)
 		list(t, h, "connections", "user=7", 503, `{"connections":[],"silent":["node-2"]}`)
-		broker.down = true
-		list(t, h, "users", "", 503, "Not available now, try again\n")
+		for err, answer := range map[error]string{
+			channels.ErrUnavailable: "Not available now, try again\n",
+			channels.ErrBusy:        "Too much is asked of the connections of this app at once, ask again later\n",
+		} {
+			broker.err = err
+			list(t, h, "users", "", 503, answer)
+		}
 	})
 }

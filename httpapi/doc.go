@@ -46,8 +46,9 @@
 //	{"users":[{"user","connections"}],"next"}
 //
 // "user" is an identity, {"id","tenant","info","roles",…}, and is not there for a guest.
-// Where nodes did not answer within 2 s the status is 503, and the same JSON has what the
-// others said, and the names of these in "silent".
+// Where nodes did not answer in time, 2 s for all of it, the status is 503, and the same
+// JSON has what the others said, and the names of these in "silent". Two pages of an app
+// are asked for at a time on a node: one more is 503 at once, with a text.
 //
 // Deprecated are
 //

@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -187,6 +189,8 @@ func cached(c channels.Cached) jsontext.Value {
 
 // accepted is the answer of a call that says 202 and nothing else.
 type accepted struct{}
+
+func (accepted) respond(c *gin.Context) { c.Writer.WriteHeader(http.StatusAccepted) }
 
 // triggerChannel serves POST /channels/{name}/events, which is deprecated: the
 // body is the event's data as it is.

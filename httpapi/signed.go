@@ -173,13 +173,23 @@ var (
 	empty     = []byte("{}")
 )
 
-// respond sends 200, the only status that the PHP SDK takes for success, and
-// value as JSON. A nil value is {}. A listing that is not all has another status.
+// A responder is an answer that is not just JSON with status 200: it sends itself.
+type responder interface {
+	respond(c *gin.Context)
+}
+
+// respond sends 200, the only status that the PHP SDK takes for success, and value as
+// JSON; a nil value is {}. A responder sends what it will.
 func respond(c *gin.Context, value any) {
-	if _, ok := value.(accepted); ok {
-		c.Writer.WriteHeader(http.StatusAccepted)
+	if r, ok := value.(responder); ok {
+		r.respond(c)
 		return
 	}
+	sendJSON(c, http.StatusOK, value)
+}
+
+// sendJSON sends a status and value as JSON; a nil value is {}.
+func sendJSON(c *gin.Context, status int, value any) {
 	body := empty
 	if value != nil {
 		var err error
@@ -188,11 +198,6 @@ func respond(c *gin.Context, value any) {
 		}
 	}
 	c.Writer.Header()["Content-Type"] = jsonType
-	status := http.StatusOK
-	if l, ok := value.(*listing); ok && len(l.Silent) > 0 {
-		status = http.StatusServiceUnavailable
-		c.Writer.Header().Set("Retry-After", "1")
-	}
 	c.Writer.WriteHeader(status)
 	c.Writer.Write(body) // the client has gone if that fails
 }
@@ -210,6 +215,9 @@ func (h *Handler) fail(c *gin.Context, err error) {
 		return
 	}
 	text := "Not available now, try again"
+	if errors.Is(err, channels.ErrBusy) {
+		text = "Too much is asked of the connections of this app at once, ask again later"
+	}
 	if e, ok := errors.AsType[*channels.UndeliveredError](err); ok {
 		text = "Not delivered to " + strings.Join(e.Channels, ", ") + "; trigger there again"
 	}
