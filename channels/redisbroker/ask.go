@@ -1,6 +1,7 @@
 package redisbroker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,17 +17,17 @@ import (
 )
 
 const (
-	// asksAtOnce is how many questions of this node are under way: each takes a
-	// connection while it waits.
-	asksAtOnce = 4
 	// answersAtOnce is how many questions this node answers at a time. One more it counts
 	// and leaves: to who asked it is silent.
 	answersAtOnce = 64
 	// maxAnswer bounds an answer, in bytes.
 	maxAnswer = 1 << 20
-	// askBlock is how long Redis is let wait for an answer at a time: as short as
-	// go-redis allows, since it does not see the end of a context while it waits.
-	askBlock = time.Second
+	// askBlock is how long Redis is let wait for an answer at a time: who asks sees the
+	// end of its context that late.
+	askBlock = 250 * time.Millisecond
+	// askRest is which part of the time for a question is not for the nodes: in it Redis
+	// says that no more answers came. If it does not, it is not known who is silent.
+	askRest = 8
 )
 
 var (
@@ -41,15 +42,11 @@ var (
 //	Broker.asked     on each node: a goroutine, Sink.Answer
 //	└─ answer.lua    into a list of the question's own
 //	Broker.collect   until all have answered, or the time is over
+//
+// A question takes a connection while it waits.
 func (b *Broker) Ask(ctx context.Context, question string) ([]channels.Answer, error) {
 	ctx, cancel := b.within(ctx)
 	defer cancel()
-	select {
-	case b.asks <- struct{}{}:
-		defer func() { <-b.asks }()
-	case <-ctx.Done():
-		return nil, unavailable(context.Cause(ctx))
-	}
 	p := b.partitions[0]
 	reply, err := b.askPlace(ctx, p, aliveScript, []string{p.keys.leases(), p.keys.about()})
 	if err != nil {
@@ -59,19 +56,15 @@ func (b *Broker) Ask(ctx context.Context, question string) ([]channels.Answer, e
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	q := inquiry{id: randomName(), text: question, within: time.Until(deadlineOf(ctx))}
+	end, _ := ctx.Deadline() // there is one
+	q := inquiry{id: randomName(), text: question, within: time.Until(end) * (askRest - 1) / askRest}
+	end = time.Now().Add(q.within)
 	_, err = b.control.pipe.do(ctx, askScript, []string{b.control.channelOf}, q.within.Milliseconds(), q.encode())
 	if err != nil {
 		b.look()
 		return nil, unavailable(fmt.Errorf("ask all nodes: %w", err))
 	}
-	return b.collect(ctx, b.control.keys.answers(q.id), nodes)
-}
-
-// deadlineOf returns when ctx ends, which it does.
-func deadlineOf(ctx context.Context) time.Time {
-	end, _ := ctx.Deadline()
-	return end
+	return b.collect(ctx, b.control.keys.answers(q.id), end, nodes)
 }
 
 // nodesOf reads what alive.lua says. A node's lease has its name and a number.
@@ -95,15 +88,18 @@ func nodesOf(reply []any) ([]string, error) {
 	return nodes, nil
 }
 
-// collect takes answers off a question's list until all nodes are among them, or no more
-// come. Who is not among those that were expected is welcome, too.
-func (b *Broker) collect(ctx context.Context, key string, nodes []string) ([]channels.Answer, error) {
+// collect takes answers off a question's list until all nodes are among them, or it is
+// the end of their time. Who is not among those that were expected is welcome, too.
+func (b *Broker) collect(ctx context.Context, key string, end time.Time, nodes []string) ([]channels.Answer, error) {
 	heard := make(map[string]nodeAnswer)
 	missing := func(node string) bool { _, ok := heard[node]; return !ok }
 	var why error
 	for why == nil && slices.ContainsFunc(nodes, missing) {
-		var a nodeAnswer
-		if a, why = b.nextAnswer(ctx, key); why == nil {
+		a, err := b.nextAnswer(ctx, key, end)
+		if errors.Is(err, channels.ErrUnavailable) {
+			return nil, err
+		}
+		if why = err; err == nil {
 			heard[a.node] = a
 		}
 	}
@@ -130,23 +126,33 @@ func (b *Broker) collect(ctx context.Context, key string, nodes []string) ([]cha
 	return answers, &channels.SilentError{Nodes: slices.Sorted(maps.Keys(silent)), Err: why}
 }
 
-// nextAnswer waits for the next of a list.
-func (b *Broker) nextAnswer(ctx context.Context, key string) (nodeAnswer, error) {
+// nextAnswer waits for the next of a list. errNoAnswer: none came until end.
+// ErrUnavailable: it is not known whether one came.
+func (b *Broker) nextAnswer(ctx context.Context, key string, end time.Time) (nodeAnswer, error) {
+	block := askBlock
+	if patience := b.config.Redis.ReadTimeout; patience > 0 {
+		block = min(block, patience/2)
+	}
 	for {
-		pair, err := b.client.BLPop(ctx, askBlock, key).Result()
-		if err == nil {
-			a, err := decodeAnswer(pair[len(pair)-1])
+		if ctx.Err() != nil {
+			return nodeAnswer{}, unavailable(context.Cause(ctx))
+		}
+		left := min(block, time.Until(end)).Round(time.Millisecond)
+		if left <= 0 {
+			return nodeAnswer{}, errNoAnswer
+		}
+		pair, err := b.client.Do(ctx, "BLPOP", key, left.Seconds()).StringSlice()
+		switch {
+		case errors.Is(err, redis.Nil):
+		case err != nil || len(pair) != 2:
+			b.look()
+			return nodeAnswer{}, unavailable(cmp.Or(err, errReply))
+		default:
+			a, err := decodeAnswer(pair[1])
 			if err == nil {
 				return a, nil
 			}
 			b.config.Logger.Error("an answer of another node cannot be read", "error", err)
-		}
-		switch {
-		case ctx.Err() != nil, !time.Now().Before(deadlineOf(ctx)):
-			return nodeAnswer{}, errNoAnswer
-		case err != nil && !errors.Is(err, redis.Nil):
-			b.look()
-			return nodeAnswer{}, unavailable(err)
 		}
 	}
 }
@@ -177,7 +183,8 @@ func (b *Broker) asked(payload string) {
 		if err != nil {
 			a.text, a.failed = "", err.Error()
 		}
-		if _, err := b.control.pipe.do(ctx, answerScript, []string{b.control.keys.answers(q.id)}, end, a.encode()); err != nil {
+		key := b.control.keys.answers(q.id)
+		if _, err := b.control.pipe.do(ctx, answerScript, []string{key}, end, a.encode()); err != nil {
 			b.look()
 		}
 	})

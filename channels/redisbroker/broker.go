@@ -43,11 +43,11 @@ type Broker struct {
 	syncs    chan struct{} // one taken by each sync under way
 
 	// Owned by beats.
-	since   time.Time // Redis has been up, or its absence was last said
-	outage  error     // why Redis cannot be reached; nil: it can
-	checked bool      // it is a Redis that will do
+	since  time.Time // Redis has been up, or its absence was last said
+	outage error     // why Redis cannot be reached; nil: it can
+	begun  bool      // there was a first beat
 
-	asks, answering chan struct{} // one taken by each question of this node, and of others, under way
+	answering chan struct{} // one taken by each question that is being answered
 
 	mu     sync.RWMutex
 	places map[channels.Place]*place // guarded by mu
@@ -88,7 +88,7 @@ func New(c Config) (*Broker, error) {
 	b := &Broker{
 		config: c, name: nodeName(c.Node), beatNow: make(chan struct{}, 1), places: make(map[channels.Place]*place),
 		lease: lease{turned: make(chan struct{})}, syncs: make(chan struct{}, syncsAtOnce),
-		asks: make(chan struct{}, asksAtOnce), answering: make(chan struct{}, answersAtOnce),
+		answering: make(chan struct{}, answersAtOnce),
 	}
 	// A subscription of Redis Cluster is a connection to the master of one slot.
 	// Elsewhere one connection has all, and a few pipes keep large calls apart.

@@ -135,11 +135,6 @@ func (c *control) listening() {
 func (c *control) catchUp(ctx context.Context) error {
 	ctx, cancel := c.broker.within(ctx)
 	defer cancel()
-	select {
-	case <-c.listens:
-	case <-ctx.Done():
-		return errNotSubscribed
-	}
 	for {
 		more, err := c.fill(ctx)
 		if err != nil || !more {

@@ -75,13 +75,16 @@
 //     go-redis repeats nothing by itself.
 //   - A user is announced at 0→1 and 1→0 over all nodes. Members and counts are those of
 //     all nodes, or an error.
-//   - A question is answered by every node that has a lease when it is asked, in
-//     Config.Timeout, or those that are silent are named. Each node asks 4 questions at a
-//     time and answers 64, of up to 1 MiB each.
+//   - A question is answered by every node that has a lease when it is asked, in seven
+//     eighths of Config.Timeout, or those that are silent are named; where it is Redis
+//     that does not answer, it is ErrUnavailable. A node takes its first lease when it
+//     hears questions. It answers 64 at a time, with up to 1 MiB each: all that 16 nodes
+//     ask.
 //   - No queue is without a bound: calls (Config.Queue), the Enters and Leaves that wait
 //     on a place (each is a caller's, who waits: as many as there are sockets, and there is
 //     no other bound), what waits while a place is put in order (what is more is read from
-//     the stream), tellings and catchings-up at a time. Sink.Deliver is called on the goroutine that receives: when that is slow
+//     the stream), tellings and catchings-up at a time. Sink.Deliver is called on the
+//     goroutine that receives: when that is slow
 //     Redis buffers, up to its client-output-buffer-limit, and then the connection is
 //     made anew and caught up.
 //   - A node is sent what happens on the places that it holds, and the commands.

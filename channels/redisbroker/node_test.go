@@ -32,6 +32,7 @@ type node struct {
 	gaps    map[channels.Place]int
 	wrong   []string
 	up      bool
+	outages int
 	changed chan struct{}
 
 	unsettled map[channels.Place]bool // the last gap left open who is there
@@ -52,7 +53,16 @@ func through(p *redistest.Proxy, prefix string) redisbroker.Config {
 	return short(redisbroker.Config{Redis: redis.UniversalOptions{Addrs: []string{p.Addr()}}, Prefix: prefix})
 }
 
+// run starts a node, and returns when it is up.
 func run(t *testing.T, c redisbroker.Config) *node {
+	t.Helper()
+	n := begin(t, c)
+	n.until("it is up", func() bool { return n.up })
+	return n
+}
+
+// begin starts a node.
+func begin(t *testing.T, c redisbroker.Config) *node {
 	t.Helper()
 	n := &node{
 		t: t, told: map[channels.Place][]string{}, rosters: map[channels.Place]map[string]bool{},
@@ -78,7 +88,6 @@ func run(t *testing.T, c redisbroker.Config) *node {
 			t.Error(w)
 		}
 	})
-	n.until("it is up", func() bool { return n.up })
 	return n
 }
 
@@ -157,7 +166,13 @@ func (n *node) takeLocked(p channels.Place, now channels.Snapshot) {
 	}
 }
 
-func (n *node) State(err error) { n.change(func() { n.up = err == nil }) }
+func (n *node) State(err error) {
+	n.change(func() {
+		if n.up = err == nil; !n.up {
+			n.outages++
+		}
+	})
+}
 
 // until waits until f, which is called under mu, is true.
 func (n *node) until(what string, f func() bool) {

@@ -31,10 +31,11 @@ func (p *partition) nameNow() string {
 //
 //	beats
 //	├─ pulse
+//	│  ├─ begin           before the first beat: who lives is asked, so first it listens
+//	│  │  └─ check        is it a Redis that will do?
 //	│  ├─ beat            a lease in each partition; a new one if it was taken away
 //	│  │  └─ resync       then Redis is told everything about the places there
-//	│  ├─ check           the first time: is it a Redis that will do?
-//	│  ├─ clearEnded      likewise: nodes whose clients are not expected back any more
+//	│  ├─ clearEnded      the first time: nodes whose clients are not expected back any more
 //	│  └─ control.catchUp before anything else is handed over
 //	├─ away               Redis cannot be reached
 //	└─ alive              it can
@@ -71,15 +72,18 @@ func (b *Broker) beats(ctx context.Context) error {
 // pulse sees whether Redis lives, and has read what this node has to know first. It
 // returns what beat does.
 func (b *Broker) pulse(ctx context.Context) (found []finding, next time.Duration, err error) {
+	if !b.begun {
+		if err := b.begin(ctx); err != nil {
+			return nil, b.config.Lease, err
+		}
+	}
 	found, next, err = b.beat(ctx)
 	if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
 		found, next, err = b.beat(ctx)
 	}
-	if err == nil && !b.checked {
-		if err = b.check(ctx); err == nil {
-			b.checked = true
-			b.clearEnded(ctx, found)
-		}
+	if err == nil && !b.begun {
+		b.begun = true
+		b.clearEnded(ctx, found)
 	}
 	if err == nil {
 		err = b.control.catchUp(ctx)
@@ -120,6 +124,22 @@ func (b *Broker) alive(began, due time.Time, found []finding) {
 		}
 	}
 	b.repairs.due()
+}
+
+// begin returns nil when Redis is one that will do, and questions to all nodes are heard:
+// a node that has a lease is waited for.
+func (b *Broker) begin(ctx context.Context) error {
+	if err := b.check(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	select {
+	case <-b.control.listens:
+		return nil
+	case <-ctx.Done():
+		return errNotSubscribed
+	}
 }
 
 // rest waits until the next beat, or until something is wrong.

@@ -29,12 +29,12 @@ func permissions(t *testing.T, behind string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text2, found := strings.Cut(string(text), behind+"\n//\n")
+	_, rest, found := strings.Cut(string(text), behind+"\n//\n")
 	if !found {
 		t.Fatalf("doc.go does not say %q", behind)
 	}
 	var rules []string
-	for line := range strings.Lines(text2) {
+	for line := range strings.Lines(rest) {
 		words, indented := strings.CutPrefix(line, "//\t")
 		if !indented {
 			break
