@@ -20,7 +20,7 @@ func (n nodes) mode() string { return fmt.Sprintf("S%d", n.number) }
 func (n nodes) start(t *testing.T) *world {
 	redis := redistest.Start(t, redistest.Options{}) // outlives the servers
 	w := n.startNodes(t, "redis://"+redis.Addr(), n.number)
-	w.hosts = w.hosts[:n.clients]
+	w.hosts, w.redis = w.hosts[:n.clients], redis
 	return w
 }
 

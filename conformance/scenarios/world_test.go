@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hark/channels"
+	"hark/channels/redisbroker/redistest"
 )
 
 // A world is a server of its own for one scenario, or several that share a Redis, and an app there: 1 with the key k1 and
@@ -24,8 +25,9 @@ type world struct {
 	rest  string   // where backends ask
 	auth  string   // URL below which the auth endpoints are: /auth and /user-auth
 
-	servers []*server     // as processes
-	hub     *channels.Hub // of an application that embeds it, else nil
+	servers []*server         // as processes
+	redis   *redistest.Server // that they share, else nil
+	hub     *channels.Hub     // of an application that embeds it, else nil
 	app     *channels.App
 	cb      *callbacks // of one that is called back, else nil
 
