@@ -29,9 +29,10 @@ func conformanceCommand() *cobra.Command {
 		Long: `Plays the transcripts of the protocol against a server and reports what went another way.
 
 Without --url each case gets a Hark of its own, in this process; with --redis several, among which its connections are
-spread. They leave keys there that end by themselves: use a Redis that holds nothing else. With --url the server that runs there is checked, whichever
-it is; cases that need a server with a configuration of their own are skipped. The app should have client events on, and
-nobody else on it. It exits with 0 when everything went as it should or as the baseline says, else with 5.`,
+spread. Each case leaves keys there, and not all of them end by themselves: use a Redis that holds nothing else, and
+may be emptied. With --url the server that runs there is checked, whichever it is; cases that need a server with a
+configuration of their own are skipped. The app should have client events on, and nobody else on it. It exits with 0
+when everything went as it should or as the baseline says, else with 5.`,
 		Example: `  hark conformance
   hark conformance --url http://app-key:app-secret@127.0.0.1:6001/apps/1001 --junit report.xml
   hark conformance --run 'presence/.*tab'`,

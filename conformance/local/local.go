@@ -33,8 +33,8 @@ func StandardApp() conformance.App {
 
 // Serve serves c on l until stop is called, which returns when everything has
 // ended. end begins to send clients away before, as at an orderly shutdown. It
-// returns once the server is ready, or after half a minute. Each broker has a node of its own, and the
-// nodes take connections in turn; a nil one is the in-memory broker.
+// returns once the server is ready, or after half a minute. Each broker has a node of
+// its own, and the nodes take connections in turn; a nil one is the in-memory broker.
 func Serve(c conformance.Config, l net.Listener, brokers ...channels.Broker) (end, stop func(), err error) {
 	hubs := make([]*channels.Hub, len(brokers))
 	nodes := make([]http.Handler, len(brokers))
@@ -108,12 +108,16 @@ const brokerTimeout = 10 * time.Second
 
 // Nodes returns what Target.Start asks for, too: it starts so many servers for
 // one case, which share a Redis. Each case has keys of its own there, which stay.
-func Nodes(where redis.UniversalOptions, number int) func(context.Context, conformance.Config) (conformance.Target, func(), error) {
+func Nodes(
+	where redis.UniversalOptions, number int,
+) func(context.Context, conformance.Config) (conformance.Target, func(), error) {
 	return func(_ context.Context, c conformance.Config) (conformance.Target, func(), error) {
 		prefix := "case-" + rand.Text()
 		brokers := make([]channels.Broker, number)
 		for i := range brokers {
-			b, err := redisbroker.New(redisbroker.Config{Redis: where, Prefix: prefix, Timeout: brokerTimeout, Lease: 3 * brokerTimeout})
+			b, err := redisbroker.New(redisbroker.Config{
+				Redis: where, Prefix: prefix, Timeout: brokerTimeout, Lease: 3 * brokerTimeout,
+			})
 			if err != nil {
 				return conformance.Target{}, nil, err
 			}
