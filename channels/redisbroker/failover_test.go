@@ -176,6 +176,7 @@ func failover(t *testing.T, c redisbroker.Config, fail failure) (lost, gaps int)
 	for _, k := range talkers {
 		<-k.ended
 	}
+	a.until("bob has gone, when Redis knows again who is there", func() bool { return a.rosterLocked(p) == "ada cy dan" })
 	for name, n := range nodes {
 		if users, sockets := n.known(p); users != "ada cy dan" || sockets != 4 {
 			t.Errorf("node %s says that %d sockets of [%s] are there, want 4 of [ada cy dan]", name, sockets, users)
