@@ -216,9 +216,7 @@ func (p *place) settle(s *syncing, reply []any, err error) {
 			p.broker.repairs.add(p, held)
 		}
 		for _, id := range s.known {
-			if u := p.users[id]; u != nil {
-				u.known = true
-			}
+			p.knowLocked(id)
 		}
 	}
 	next := s.groups
@@ -228,22 +226,32 @@ func (p *place) settle(s *syncing, reply []any, err error) {
 			in = next < len(results) && results[next] == '1'
 			next++
 		}
-		switch {
-		case !o.enter:
-		case in:
-			o.snapshot = snapshot
-			for _, id := range o.added {
-				if u := p.users[p.sockets[id]]; u != nil {
-					u.known = true
-				}
-			}
-		default:
-			o.err = channels.ErrFull
-			for _, id := range o.added {
-				p.refuseLocked(id)
-			}
+		if o.enter {
+			p.enteredLocked(o, in, snapshot)
 		}
 		close(o.done)
+	}
+}
+
+// enteredLocked takes over that who o is about is in, or that there was no room.
+func (p *place) enteredLocked(o *op, in bool, snapshot channels.Snapshot) {
+	if !in {
+		o.err = channels.ErrFull
+		for _, id := range o.added {
+			p.refuseLocked(id)
+		}
+		return
+	}
+	o.snapshot = snapshot
+	for _, id := range o.added {
+		p.knowLocked(p.sockets[id])
+	}
+}
+
+// knowLocked notes that Redis knows of a user, who may have left meanwhile.
+func (p *place) knowLocked(user string) {
+	if u := p.users[user]; u != nil {
+		u.known = true
 	}
 }
 
