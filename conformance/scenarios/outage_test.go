@@ -185,8 +185,12 @@ func pageLoad(t *testing.T, w *world) {
 }
 
 // remembered is signedIn of an application that lets its answer be remembered while a page loads.
-func remembered(w *world, q question) (int, any) {
-	status, answer := signedIn(w, q)
+func remembered(w *world, q question) (int, any) { return remember(signedIn(w, q)) }
+
+func anybodyRemembered(w *world, q question) (int, any) { return remember(anybody(w, q)) }
+
+// remember lets an answer be remembered for five seconds.
+func remember(status int, answer any) (int, any) {
 	if fields, ok := answer.(map[string]any); ok {
 		fields["cache"] = 5
 	}

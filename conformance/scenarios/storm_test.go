@@ -38,7 +38,7 @@ func TestStorms(t *testing.T) {
 		app: `
     policies:
       - {channel: "private-{room}", signed_in: true}`,
-		answers: map[string]answerer{"authenticate": anybody},
+		answers: map[string]answerer{"authenticate": anybodyRemembered},
 	}, 2, 2})
 	alone(t, "C.2 page load", pageLoad, standalone{
 		app: `
