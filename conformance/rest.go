@@ -48,13 +48,16 @@ func (p *player) request(r request, below []string) error {
 		}
 	}
 	p.settle() // what clients did before it has happened
-	p.ask = func() error {
+	ask := func() error {
 		var err error
 		p.answer, err = p.do(r, below)
 		return err
 	}
-	p.asks = p.target.Lags && r.method == http.MethodGet
-	return p.ask()
+	p.again = nil
+	if p.target.Lags && r.method == http.MethodGet {
+		p.again = ask
+	}
+	return ask()
 }
 
 // isTime reports whether a line below a request is a time by the clock.
@@ -222,12 +225,15 @@ func (p *player) answered(codes []int, body string, below []string) error {
 		return err
 	}
 	late := time.Now().Add(p.target.patience())
-	for err = p.compare(codes, body, below); err != nil && p.asks && time.Now().Before(late); err = p.compare(codes, body, below) {
-		if err := errors.Join(p.wait(10*time.Millisecond), p.ask()); err != nil {
+	for {
+		err := p.compare(codes, body, below)
+		if err == nil || p.again == nil || time.Now().After(late) {
+			return err
+		}
+		if err := errors.Join(p.wait(10*time.Millisecond), p.again()); err != nil {
 			return err
 		}
 	}
-	return err
 }
 
 // compare compares the answer that there is.

@@ -89,8 +89,7 @@ type player struct {
 	sorted  []*client          // in the order in which they connected
 	crowd   []*client          // those of them that are told by their number alone
 	answer  *httpAnswer        // to the last request
-	ask     func() error       // sends that again
-	asks    bool               // whether it is to be sent until its answer is right
+	again   func() error       // sends that again, if its answer may be behind; else nil
 	asked   int                // counts the events that show a silence
 }
 
