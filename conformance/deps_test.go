@@ -67,15 +67,19 @@ var rows = []row{
 		why: "the hub knows connections by an interface; transports and HTTP stand on it, not the reverse",
 	},
 	{
+		of:  "channels/sock",
+		why: "calls of sockets, for whoever has many short ones: it knows nothing of what goes over them",
+	},
+	{
 		of:  "channels/ws",
-		may: []string{"hark/protocol", "hark/channels", "github.com/coder/websocket"},
+		may: []string{"hark/protocol", "hark/channels", "hark/channels/sock", "github.com/coder/websocket"},
 		not: []string{"github.com/gin-gonic/gin"},
 		why: "an embedder who wants websockets does not pay for gin",
 	},
 	{
 		of: "channels/redisbroker",
 		may: []string{
-			"hark/protocol", "hark/authz", "hark/presence", "hark/channels",
+			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/sock",
 			"github.com/go-json-experiment/json", "github.com/redis/go-redis/v9",
 		},
 		not: []string{"github.com/gin-gonic/gin", "testing"},

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"hark/channels/sock"
 )
 
 // An intake is what a goroutine needs that reads a connection: a buffer for
@@ -145,7 +147,7 @@ func (in *intake) fillNow(o *outbox) error {
 // tryRead is the system call of read and fillNow. It answers false to wait.
 func (in *intake) tryRead(fd uintptr) bool {
 	for {
-		in.n, in.err = readNow(int(fd), in.buf[:])
+		in.n, in.err = sock.Read(int(fd), in.buf[:])
 		if in.err == nil {
 			return true
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hark/channels"
+	"hark/channels/sock"
 	"hark/protocol"
 )
 
@@ -232,7 +233,7 @@ var errUnread = errors.New("ws: the client has not read what it was sent before 
 // tryWrite is tryLocked's system call. It answers true always: do not wait.
 func (o *outbox) tryWrite(fd uintptr) bool {
 	for {
-		n, err := writeNow(int(fd), o.tryBytes)
+		n, err := sock.Write(int(fd), o.tryBytes)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}

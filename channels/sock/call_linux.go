@@ -1,24 +1,28 @@
 //go:build linux && !race
 
-package ws
+package sock
 
 import (
 	"syscall"
 	"unsafe"
 )
 
-// writeNow is write(2) of a socket, without waiting. It does not tell the
-// scheduler that it is in a system call: that would wake the scheduler's monitor
-// thread, for a call that takes a few microseconds and cannot wait.
-func writeNow(fd int, p []byte) (int, error) {
-	if len(p) > chunkSize { // that is more than a few microseconds
+// long is how many bytes may take the kernel longer than a few microseconds.
+const long = 16 << 10
+
+// Write is write(2) of a socket that Go has made non-blocking.
+func Write(fd int, p []byte) (int, error) {
+	if len(p) > long {
 		return syscall.Write(fd, p)
 	}
 	return call(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
-// readNow is read(2) of a socket, in the same way.
-func readNow(fd int, p []byte) (int, error) {
+// Read is read(2) of a socket that Go has made non-blocking.
+func Read(fd int, p []byte) (int, error) {
+	if len(p) > long {
+		return syscall.Read(fd, p)
+	}
 	return call(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }
 
