@@ -107,6 +107,12 @@ var rows = []row{
 		why: "it asks an application what policies and hooks would answer: it serves nothing, and whoever registers it knows the hub",
 	},
 	{
+		of:  "httpapi/persistent",
+		may: []string{"hark/channels/sock", "golang.org/x/net/http/httpguts"},
+		not: []string{"github.com/gin-gonic/gin", "hark/channels"},
+		why: "it serves whatever handler a server has: it knows HTTP, and no hub",
+	},
+	{
 		of: "httpapi",
 		may: []string{
 			"hark/protocol", "hark/authz", "hark/presence", "hark/channels", "hark/channels/ws",
@@ -141,7 +147,7 @@ var rows = []row{
 		may: []string{
 			"hark/cmd/hark/internal/...",
 			"hark/protocol", "hark/authz", "hark/authz/jwt", "hark/authz/rules", "hark/presence", "hark/channels", "hark/channels/ws", "hark/channels/redisbroker",
-			"hark/httpapi", "hark/httpapi/callback", "hark/httpapi/demo", "hark/conformance", "hark/conformance/local",
+			"hark/httpapi", "hark/httpapi/callback", "hark/httpapi/demo", "hark/httpapi/persistent", "hark/conformance", "hark/conformance/local",
 			"github.com/KimMachineGun/automemlimit/memlimit",
 			"github.com/caarlos0/env/v11", "github.com/coder/websocket", "github.com/go-json-experiment/json",
 			"github.com/go-playground/validator/v10", "github.com/redis/go-redis/v9/logging", "github.com/spf13/cobra", "go.yaml.in/yaml/v4",

@@ -68,6 +68,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.engine.ServeHTTP(w, r)
 }
 
+// IsTrigger reports whether a Handler may get r as a trigger, of one event or of
+// several. What is answered then is short, and sent in one piece.
+func IsTrigger(r *http.Request) bool {
+	return r.Method == http.MethodPost &&
+		(strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/batch_events"))
+}
+
 // isWebsocket reports whether r is for Config.Websocket. A REST path may look
 // like an app's, when an app or a channel is named app: /apps/1/channels/app/users.
 func isWebsocket(r *http.Request) bool {

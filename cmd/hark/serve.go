@@ -21,6 +21,7 @@ import (
 	"hark/channels/ws"
 	"hark/cmd/hark/internal/config"
 	"hark/httpapi"
+	"hark/httpapi/persistent"
 )
 
 type serveFlags struct {
@@ -94,6 +95,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	kept := persistent.Keep(server, httpapi.IsTrigger)
 	ctx, end := context.WithCancel(cmd.Context())
 	asking, endAsking := context.WithCancel(context.WithoutCancel(ctx)) // who connects is asked about until the hub has drained
 	var running sync.WaitGroup
@@ -102,7 +104,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	defer end()
 	running.Go(func() { tidyMemory(ctx) })
 	running.Go(func() { w.access.run(asking) })
-	return serve(ctx, log, w.hub, server, listener, c.Sources.Listen)
+	return serve(ctx, log, w.hub, server, kept, listener, c.Sources.Listen)
 }
 
 func newLogger(w io.Writer, form string) *slog.Logger {
@@ -170,7 +172,8 @@ func awaitReady(ctx context.Context, log *slog.Logger, hub *channels.Hub, ended 
 // longer ready and sends its clients away, requests under way are answered. Clients come back within milliseconds, so
 // they must not find this listener open. from says where its address came from; "": it is the default.
 func serve(
-	ctx context.Context, log *slog.Logger, hub *channels.Hub, server *http.Server, listener net.Listener, from string,
+	ctx context.Context, log *slog.Logger, hub *channels.Hub,
+	server *http.Server, kept *persistent.Connections, listener net.Listener, from string,
 ) error {
 	hubContext, endHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer endHub()
@@ -197,7 +200,7 @@ func serve(
 	go func() {
 		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
-		finished <- errors.Join(server.Shutdown(finish), server.Close())
+		finished <- errors.Join(server.Shutdown(finish), kept.Wait(finish), server.Close())
 	}()
 	<-served // the listener is closed
 	log.Info("draining")

@@ -1,0 +1,100 @@
+package persistent
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// keptAnswer is up to how many bytes of memory are kept from one answer to the next.
+const keptAnswer = 64 << 10
+
+// An answer is the ResponseWriter of a request. Memory is kept from one to the next.
+type answer struct {
+	header http.Header
+	status int          // 0: not said yet
+	head   bytes.Buffer // status and headers, but for what encode adds
+	typed  bool         // what the body is has been said, or cannot be
+	close  bool         // the handler wants the connection to end
+	body   bytes.Buffer
+}
+
+func (a *answer) reset() {
+	clear(a.header)
+	a.status, a.typed, a.close = 0, false, false
+	a.head.Reset()
+	if a.body.Cap() > keptAnswer {
+		a.body = bytes.Buffer{}
+	}
+	a.body.Reset()
+}
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.header }
+
+// ours are the headers that say how the answer is sent, which encode does.
+var ours = map[string]bool{"Connection": true, "Content-Length": true, "Date": true, "Transfer-Encoding": true}
+
+// WriteHeader implements http.ResponseWriter. What is not final is not sent.
+func (a *answer) WriteHeader(status int) {
+	if a.status != 0 || status < 200 {
+		return
+	}
+	a.status = status
+	a.head.WriteString("HTTP/1.1 ")
+	a.head.WriteString(strconv.Itoa(status))
+	a.head.WriteByte(' ')
+	a.head.WriteString(http.StatusText(status))
+	a.head.WriteString("\r\n")
+	_ = a.header.WriteSubset(&a.head, ours) // to memory
+	_, typed := a.header["Content-Type"]
+	a.typed = typed || a.header.Get("Content-Encoding") != ""
+	a.close = len(a.header["Connection"]) > 0
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if !a.bodied() {
+		return 0, http.ErrBodyNotAllowed
+	}
+	return a.body.Write(p)
+}
+
+// WriteString implements io.StringWriter.
+func (a *answer) WriteString(s string) (int, error) { return a.Write([]byte(s)) }
+
+// bodied reports whether an answer of that status may have a body (RFC 9110 §6.4.1).
+func (a *answer) bodied() bool {
+	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
+}
+
+// last reports, once the handler has returned, whether it wants the connection to end.
+func (a *answer) last() bool {
+	a.WriteHeader(http.StatusOK)
+	return a.close
+}
+
+// encode returns the whole answer, which is valid until the next reset. more says that
+// the connection goes on.
+func (a *answer) encode(more bool) []byte {
+	h := &a.head
+	if !a.typed && a.body.Len() > 0 {
+		h.WriteString("Content-Type: ")
+		h.WriteString(http.DetectContentType(a.body.Bytes()))
+		h.WriteString("\r\n")
+	}
+	h.WriteString("Date: ")
+	h.Write(time.Now().UTC().AppendFormat(h.AvailableBuffer(), http.TimeFormat))
+	if a.bodied() {
+		h.WriteString("\r\nContent-Length: ")
+		h.Write(strconv.AppendInt(h.AvailableBuffer(), int64(a.body.Len()), 10))
+	}
+	if !more {
+		h.WriteString("\r\nConnection: close")
+	}
+	h.WriteString("\r\n\r\n")
+	h.Write(a.body.Bytes())
+	return h.Bytes()
+}

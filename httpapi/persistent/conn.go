@@ -1,0 +1,335 @@
+package persistent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"hark/channels/sock"
+)
+
+const (
+	// headSize is how long a request's head may be that is served here, in bytes: what
+	// net/http reads at once.
+	headSize = 4 << 10
+	// least is how many bytes have to come for a request to have begun, as in net/http.
+	least = 4
+	// unreadSize is how much of a body is read that the handler has left, so that the
+	// connection can go on. lingerTime is how long one is read on that cannot, so that
+	// the client sees its answer before the end. Both are net/http's.
+	unreadSize = 256 << 10
+	lingerTime = 500 * time.Millisecond
+)
+
+// A conn is a connection that was taken over.
+type conn struct {
+	kept *Connections // static
+
+	// Set by serve before anybody else knows of the connection: as it was accepted, and
+	// wrapped.
+	accepted, conn net.Conn
+	ctx            context.Context // of its requests
+	cancel         context.CancelFunc
+
+	// Owned by serve.
+	in     *bufio.Reader
+	head   bytes.Reader // of a request, as parser reads it
+	parser *bufio.Reader
+	body   body
+	answer answer
+	host   string
+	remote string
+
+	mu sync.Mutex
+	// Guarded by mu.
+	started bool // accepted, conn, ctx and cancel are set
+	waiting bool // for a request
+}
+
+// serve takes the connection over with its second request, and serves it until it ends
+// or is given back.
+func (c *conn) serve(h http.Hijacker, first *http.Request) {
+	accepted, rw, err := h.Hijack()
+	if err != nil { // the server does not let it go
+		panic(http.ErrAbortHandler)
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	c.start(accepted, first)
+	defer c.cancel()
+	c.in = bufio.NewReaderSize(&replay{c.conn, bytes.Clone(early)}, headSize)
+	c.parser = bufio.NewReaderSize(&c.head, headSize)
+	c.answer.header = make(http.Header)
+	c.host, c.remote = first.Host, first.RemoteAddr
+	given := false
+	defer func() {
+		if !given {
+			accepted.Close()
+		}
+	}()
+	for r := c.own(first.WithContext(c.ctx)); r != nil; {
+		if !c.exchange(r) {
+			return
+		}
+		if r, given = c.next(); given {
+			c.giveBack()
+		}
+	}
+}
+
+func (c *conn) start(accepted net.Conn, first *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.accepted, c.conn, c.started = accepted, sock.Wrap(accepted), true
+	c.ctx, c.cancel = context.WithCancel(first.Context())
+}
+
+// next reads the next request. It returns nil if there will be none, or if net/http has
+// to have it.
+func (c *conn) next() (r *http.Request, foreign bool) {
+	if !c.await() {
+		return nil, false
+	}
+	c.skipLines()
+	read, _ := c.in.Peek(c.in.Buffered())
+	end := bytes.Index(read, []byte("\r\n\r\n"))
+	if end < 0 {
+		return nil, true
+	}
+	head := read[:end+4]
+	c.head.Reset(head)
+	c.parser.Reset(&c.head)
+	r, err := http.ReadRequest(c.parser)
+	if err != nil || c.parser.Buffered() > 0 { // the head had ended before
+		return nil, true
+	}
+	r.RemoteAddr = c.remote
+	if !isPlain(r) || r.Host != c.host || !hasOneHost(head) || !isValid(r.Header) || !c.kept.whole(r) {
+		return nil, true
+	}
+	_, _ = c.in.Discard(len(head)) // they are there
+	return c.own(r.WithContext(c.ctx)), false
+}
+
+// skipLines passes over what some clients send behind a body that is not part of it, as
+// net/http does (RFC 9112 §2.2).
+func (c *conn) skipLines() {
+	read, _ := c.in.Peek(least)
+	_, _ = c.in.Discard(len(read) - len(bytes.TrimLeft(read, "\r\n")))
+}
+
+// hasOneHost reports whether one line of a head is its Host: of several the parser would
+// take the first.
+func hasOneHost(head []byte) bool {
+	hosts := 0
+	for line := range bytes.Lines(head) {
+		if name, _, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("host")) {
+			hosts++
+		}
+	}
+	return hosts == 1
+}
+
+// isValid reports whether a server may take these headers (RFC 9110 §5.1, §5.5). The
+// parser leaves it to the server.
+func isValid(headers http.Header) bool {
+	for name, values := range headers {
+		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, isInvalidValue) {
+			return false
+		}
+	}
+	return true
+}
+
+func isInvalidValue(value string) bool { return !httpguts.ValidHeaderFieldValue(value) }
+
+// await waits for a request to come. It returns false if none will.
+func (c *conn) await() bool {
+	if c.in.Buffered() >= least {
+		return true
+	}
+	c.mu.Lock()
+	if c.kept.ending.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	c.waiting = true
+	_ = c.conn.SetReadDeadline(after(c.kept.idle())) // a connection that has ended says so when it is read
+	c.mu.Unlock()
+	_, err := c.in.Peek(least)
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
+	return err == nil
+}
+
+// interrupt ends the connection if it waits for a request.
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting {
+		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// cut ends the connection, whatever is under way.
+func (c *conn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.started {
+		c.cancel()
+		_ = c.accepted.Close()
+	}
+}
+
+// after is the end of a timeout that begins now; zero, for none, if there is none.
+func after(timeout time.Duration) time.Time {
+	if timeout <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
+}
+
+// own has r's body read from here on.
+func (c *conn) own(r *http.Request) *http.Request {
+	c.body = body{in: c.in, left: r.ContentLength}
+	r.Body = http.NoBody
+	if r.ContentLength > 0 {
+		r.Body = &c.body
+	}
+	if int64(c.in.Buffered()) < r.ContentLength {
+		_ = c.conn.SetReadDeadline(after(c.kept.server.ReadTimeout))
+	}
+	return r
+}
+
+// exchange has r handled and answers it. It returns false if the connection cannot go
+// on.
+func (c *conn) exchange(r *http.Request) bool {
+	a := &c.answer
+	a.reset()
+	c.kept.next.ServeHTTP(a, r)
+	more := !a.last() && c.body.skip() && !c.kept.ending.Load()
+	if t := c.kept.server.WriteTimeout; t > 0 {
+		_ = c.conn.SetWriteDeadline(after(t))
+	}
+	if _, err := c.conn.Write(a.encode(more)); err != nil {
+		return false
+	}
+	if c.body.left > 0 {
+		c.linger()
+	}
+	return more
+}
+
+// linger ends our direction and reads what the client still sends: if it were cut off
+// instead, it might not see its answer.
+func (c *conn) linger() {
+	if end, ok := c.accepted.(interface{ CloseWrite() error }); ok && end.CloseWrite() == nil {
+		_ = c.conn.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, c.in)
+	}
+}
+
+// giveBack lets the server have the connection, with what has been read of it.
+func (c *conn) giveBack() {
+	given := c.accepted
+	if n := c.in.Buffered(); n > 0 {
+		early, _ := c.in.Peek(n)
+		given = &replay{c.accepted, bytes.Clone(early)}
+	}
+	_ = given.SetDeadline(time.Time{})
+	_ = c.kept.server.Serve(&once{conn: given}) // returns at once; an error is that of once
+}
+
+// A body is that of a request.
+type body struct {
+	in   *bufio.Reader
+	left int64 // what has not been read
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.in.Read(p)
+	b.left -= int64(n)
+	switch {
+	case err == io.EOF && b.left > 0:
+		err = io.ErrUnexpectedEOF
+	case err == nil && b.left == 0:
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error { return nil }
+
+// skip reads what the handler has left, unless it is too much.
+func (b *body) skip() bool {
+	if b.left > 0 && b.left <= unreadSize {
+		_, _ = io.Copy(io.Discard, b)
+	}
+	return b.left == 0
+}
+
+// A replay is a connection of which something has been read already.
+type replay struct {
+	net.Conn
+	early []byte
+}
+
+// Read implements net.Conn.
+func (r *replay) Read(p []byte) (int, error) {
+	if len(r.early) > 0 {
+		n := copy(p, r.early)
+		r.early = r.early[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// A once is a listener that accepts one connection.
+type once struct{ conn net.Conn }
+
+// Accept implements net.Listener.
+func (o *once) Accept() (net.Conn, error) {
+	c := o.conn
+	if c == nil {
+		return nil, net.ErrClosed
+	}
+	o.conn = nil
+	return c, nil
+}
+
+// Addr implements net.Listener.
+func (o *once) Addr() net.Addr { return address{} }
+
+// Close implements net.Listener. A server that has ended accepts nothing.
+func (o *once) Close() error {
+	if o.conn != nil {
+		return o.conn.Close()
+	}
+	return nil
+}
+
+// An address is that of no socket.
+type address struct{}
+
+// Network implements net.Addr.
+func (address) Network() string { return "persistent" }
+
+// String implements net.Addr.
+func (address) String() string { return "a connection that was given back" }
