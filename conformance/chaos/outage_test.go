@@ -11,15 +11,17 @@ func TestRedisPaused(t *testing.T) {
 	plays(t, 3, func(t *testing.T, seed uint64) {
 		w := newWorld(t)
 		p := w.stage(seed)
-		p.traffic(200)
-		w.redis.Pause()
-		if long() {
-			lasting(10 * time.Second)
-		} else {
-			lasting(2 * lease)
+		for range 2 {
+			p.traffic(much(100))
+			w.redis.Pause()
+			if long() {
+				lasting(10 * time.Second)
+			} else {
+				lasting(2 * lease)
+			}
+			w.redis.Resume()
 		}
-		w.redis.Resume()
-		p.traffic(200)
+		p.traffic(much(100))
 		w.lossless(p)
 	})
 }
