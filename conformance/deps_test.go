@@ -134,6 +134,16 @@ var rows = []row{
 		why: "it starts our server for the cases that want one of their own; the suite itself does not know it",
 	},
 	{
+		of:  "conformance/internal/process",
+		may: []string{"hark/conformance/internal/inputs"},
+		why: "tests see a program from outside, by what it prints and how it ends, so it knows nothing of what they run",
+	},
+	{
+		of:  "conformance/internal/socket",
+		may: []string{"github.com/coder/websocket", "github.com/go-json-experiment/json"},
+		why: "tests see what is on the wire, so nothing of the server, nor our codec, may stand between",
+	},
+	{
 		of:  "conformance/...",
 		why: "what only tests use",
 	},

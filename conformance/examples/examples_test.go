@@ -9,42 +9,27 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"hark/conformance/internal/process"
 )
 
 const secret = "a-secret-of-the-test"
 
 func TestPHP(t *testing.T) {
-	php := program(t, "php", "php-cli")
-	backend, line := start(t, "started", []string{"HARK_SECRET=" + secret}, php, "-S", "127.0.0.1:0", "backend.php")
-	testBackend(t, backend, site.FindString(line))
+	started := regexp.MustCompile(`\((http://\S+)\) started`)
+	testBackend(t, started, process.Find(t, "php-cli", "php"), "-S", "127.0.0.1:0", "backend.php")
 }
 
 func TestNode(t *testing.T) {
-	node := program(t, "node", "nodejs")
-	backend, line := start(t, "started", []string{"HARK_SECRET=" + secret}, node, "backend.mjs", "0")
-	testBackend(t, backend, site.FindString(line))
+	started := regexp.MustCompile(`started: (\S+)\n`)
+	testBackend(t, started, process.Find(t, "nodejs", "node"), "backend.mjs", "0")
 }
 
-// What a server and a backend say where they listen.
-var (
-	address = regexp.MustCompile(`msg=listening address=(\S+)`)
-	site    = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-)
-
-// testBackend looks at what clients of a server get that asks a backend.
-func testBackend(t *testing.T, backend *process, backendURL string) {
-	hark, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	variables := []string{"HARK_SECRET=" + secret, "BACKEND_URL=" + backendURL}
-	server, line := start(t, "msg=listening", variables, hark, "serve", "-c", "hark.yaml", "--listen", "127.0.0.1:0", "--drain", "0s")
-	host := address.FindStringSubmatch(line)[1]
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the backend printed:\n%s\nthe server printed:\n%s", backend.output(), server.output())
-		}
-	})
+// testBackend looks at what clients of a server get that asks a backend, which says where it listens.
+func testBackend(t *testing.T, started *regexp.Regexp, name string, args ...string) {
+	variables := []string{"HARK_SECRET=" + secret}
+	backend, address := process.Start(t, started, variables, name, args...)
+	_, host := process.Serve(t, append(variables, "BACKEND_URL="+address), "-c", "hark.yaml", "--listen", "127.0.0.1:0", "--drain", "0s")
 
 	// Ada has a token, Bob a cookie; one guest has neither.
 	ada := dial(t, host, "Authorization", "Bearer ada-session")
@@ -78,9 +63,9 @@ func testBackend(t *testing.T, backend *process, backendURL string) {
 	if status, _ := stranger.authorize("private-order.A;2F1"); status != 401 {
 		t.Errorf("a session that has ended: %d, want 401", status)
 	}
-	forge(t, backendURL)
+	forge(t, address)
 
-	backend.stop()
+	_ = backend.Stop() // by the signal
 	if status, _ := ada.authorize("private-order.A;2F1"); status != 503 {
 		t.Errorf("the backend is away: %d, want 503", status)
 	}

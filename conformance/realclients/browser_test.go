@@ -12,6 +12,8 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"hark/conformance/internal/process"
 )
 
 // A browser is a headless Chromium with a profile of its own.
@@ -34,7 +36,7 @@ type tab struct {
 
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
+	path := process.Find(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
@@ -114,7 +116,7 @@ func (p *tab) end() {
 }
 
 func (p *tab) screenshot() {
-	ctx, cancel := context.WithTimeout(p.ctx, deadline)
+	ctx, cancel := context.WithTimeout(p.ctx, process.Deadline)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	dir, mkErr := os.MkdirTemp("", "hark-screenshot-") // not t.TempDir, which goes with the test
@@ -131,7 +133,7 @@ func (p *tab) screenshot() {
 
 func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, deadline)
+	ctx, cancel := context.WithTimeout(p.ctx, process.Deadline)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.t.Fatalf("%s: %v", p.name, err)
@@ -141,7 +143,7 @@ func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // until waits until a JavaScript expression is true in the page.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, deadline)
+	ctx, cancel := context.WithTimeout(p.ctx, process.Deadline)
 	defer cancel()
 	// chromedp.Poll would make a function out of text in the page, which the demo's policy refuses.
 	wait := fmt.Sprintf(`new Promise((resolve) => {
@@ -156,7 +158,7 @@ func (p *tab) until(expression string) {
 // eval returns the value of a JavaScript expression.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, deadline)
+	ctx, cancel := context.WithTimeout(p.ctx, process.Deadline)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {

@@ -156,7 +156,9 @@ func TestDemoReconnects(t *testing.T) {
 	s := serve(t)
 	b := openBrowser(t)
 	ada := b.demo(s, "ada", "ada")
-	s.stop(t)
+	if err := s.process.Stop(); err != nil {
+		t.Error(err)
+	}
 	ada.until(`document.getElementById('state').textContent !== 'connected'`)
 	s = serveAt(t, s.host)
 	ada.until(`document.getElementById('state').textContent === 'connected'`)

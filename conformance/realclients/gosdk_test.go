@@ -15,10 +15,10 @@ import (
 const masterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 // join subscribes a socket to a channel, authorized by the Go SDK where that is needed.
-func (s *server) join(c *socket, channel, user string) {
+func (s *server) join(c *client, channel, user string) {
 	c.t.Helper()
 	data := map[string]string{"channel": channel}
-	form := []byte(url.Values{"socket_id": {c.id}, "channel_name": {channel}}.Encode())
+	form := []byte(url.Values{"socket_id": {c.ID}, "channel_name": {channel}}.Encode())
 	var answer []byte
 	var err error
 	switch {
@@ -58,15 +58,15 @@ func TestGoSDKTriggers(t *testing.T) {
 	// There is no order between channels, so each has its turn in a map.
 	got := map[string]string{}
 	for range 2 {
-		e := c.next()
-		got[e.Channel] = e.text(t)
+		e := c.Next()
+		got[e.Channel] = c.Text(e)
 	}
 	if diff := cmp.Diff(map[string]string{"orders": "plain text", "private-orders": "plain text"}, got); diff != "" {
 		t.Errorf("TriggerMulti (-want +got):\n%s", diff)
 	}
 
 	// Not to the socket that is named, and to it again after.
-	if _, err := s.sdk.TriggerWithParams("orders", "others", "", pusher.TriggerParams{SocketID: &c.id}); err != nil {
+	if _, err := s.sdk.TriggerWithParams("orders", "others", "", pusher.TriggerParams{SocketID: &c.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.sdk.Trigger("orders", "all", ""); err != nil {
@@ -164,9 +164,9 @@ func TestGoSDKQueries(t *testing.T) {
 	}
 }
 
-func (s *server) signin(c *socket, user string) {
+func (s *server) signin(c *client, user string) {
 	c.t.Helper()
-	form := []byte(url.Values{"socket_id": {c.id}}.Encode())
+	form := []byte(url.Values{"socket_id": {c.ID}}.Encode())
 	answer, err := s.sdk.AuthenticateUser(form, map[string]any{"id": user, "user_info": map[string]string{"name": user}})
 	if err != nil {
 		c.t.Fatal(err)
@@ -177,7 +177,7 @@ func (s *server) signin(c *socket, user string) {
 // The Go SDK cannot terminate connections; the other SDKs' requests for it are in their tests.
 func TestGoSDKUsers(t *testing.T) {
 	s := serve(t)
-	tabs := []*socket{s.dial(t), s.dial(t)}
+	tabs := []*client{s.dial(t), s.dial(t)}
 	bob := s.dial(t)
 	for _, c := range tabs {
 		s.signin(c, "ada")
@@ -196,7 +196,7 @@ func TestGoSDKUsers(t *testing.T) {
 	bob.expect("mail", "#server-to-user-bob", `{"to":"bob"}`)
 
 	// Signed by AuthorizePrivateChannel there is no channel_data, so that the member is who has signed in.
-	form := []byte(url.Values{"socket_id": {bob.id}, "channel_name": {"presence-room"}}.Encode())
+	form := []byte(url.Values{"socket_id": {bob.ID}, "channel_name": {"presence-room"}}.Encode())
 	answer, err := s.sdk.AuthorizePrivateChannel(form)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestGoSDKEncrypted(t *testing.T) {
 		if err := s.sdk.Trigger(channel, "mail", map[string]string{"subject": "a secret"}); err != nil {
 			t.Fatal(err)
 		}
-		sent := first.next().text(t)
+		sent := first.Text(first.Next())
 		var sealed struct {
 			Nonce      []byte `json:"nonce"`
 			Ciphertext []byte `json:"ciphertext"`

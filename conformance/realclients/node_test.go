@@ -2,22 +2,13 @@ package realclients
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
-)
 
-// nodeModule returns a file of an npm package, or fails with how to install it.
-func nodeModule(t *testing.T, file string) string {
-	t.Helper()
-	path := filepath.Join("..", "js", "node_modules", filepath.FromSlash(file))
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; install it with: cd conformance/js && npm ci (make setup does)", err)
-	}
-	return path
-}
+	"hark/conformance/internal/process"
+)
 
 func TestNode(t *testing.T)        { runNode(t, "exchange.mjs") }
 func TestNodeUsers(t *testing.T)   { runNode(t, "users.mjs") }
@@ -25,8 +16,8 @@ func TestNodeControl(t *testing.T) { runNode(t, "control.mjs") }
 
 func runNode(t *testing.T, script string) {
 	t.Helper()
-	node := program(t, "nodejs", "node")
-	nodeModule(t, "pusher-js/package.json")
+	node := process.Find(t, "nodejs", "node")
+	process.NodeModule(t, "pusher-js/package.json")
 	s := serve(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

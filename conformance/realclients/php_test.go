@@ -133,8 +133,8 @@ func (p phpSDK) event(channels []string, name string, data any, more ...any) str
 }
 
 // authorize is authorizeChannel: custom data is signed on every kind of channel.
-func (p phpSDK) authorize(c *socket, channel, customData string) map[string]string {
-	text := c.id + ":" + channel
+func (p phpSDK) authorize(c *client, channel, customData string) map[string]string {
+	text := c.ID + ":" + channel
 	data := map[string]string{"channel": channel}
 	if customData != "" {
 		text += ":" + customData
@@ -151,9 +151,9 @@ func TestPHPStyle(t *testing.T) {
 
 	// authorizePresenceChannel with a name that PHP escapes, and an id that Laravel sends as a number.
 	member := phpJSON(t, "user_id", 42, "user_info", rawJSON(phpJSON(t, "name", "Zoë 🎈", "url", "https://example.com/")))
-	c.send("pusher:subscribe", p.authorize(c, "presence-room", member))
+	c.Send("pusher:subscribe", "", p.authorize(c, "presence-room", member))
 	const roster = `{"presence":{"count":1,"ids":["42"],"hash":{"42":{"name":"Zo\u00eb \ud83c\udf88","url":"https:\/\/example.com\/"}}}}`
-	if e := c.next(); e.Event != "pusher_internal:subscription_succeeded" || !sameJSON(t, e.text(t), roster) {
+	if e := c.Next(); e.Event != "pusher_internal:subscription_succeeded" || !sameJSON(t, c.Text(e), roster) {
 		t.Fatalf("%s %s, want the members %s", e.Event, e.Data, roster)
 	}
 	c.subscribe(p.authorize(c, "private-orders", ""))
@@ -172,7 +172,7 @@ func TestPHPStyle(t *testing.T) {
 	c.expect("text", "private-orders", `"hi"`)
 	p.send("POST", "/events", p.event([]string{"orders", "elsewhere"}, "many", nil), nil)
 	c.expect("many", "orders", "null")
-	p.send("POST", "/events", p.event([]string{"orders"}, "others", 1, "socket_id", c.id), nil)
+	p.send("POST", "/events", p.event([]string{"orders"}, "others", 1, "socket_id", c.ID), nil)
 
 	batch := "[" + p.event([]string{"orders"}, "a", 1) + "," + p.event([]string{"orders"}, "b", 2, "info", "subscription_count") + "]"
 	answer := p.send("POST", "/batch_events", phpJSON(t, "batch", rawJSON(batch)), nil)
@@ -192,10 +192,10 @@ func TestPHPStyleUsers(t *testing.T) {
 	s := serve(t)
 	p := phpSDK{t, s}
 	ada, bob := s.dial(t), s.dial(t)
-	for user, c := range map[string]*socket{"ada": ada, "bob": bob} {
+	for user, c := range map[string]*client{"ada": ada, "bob": bob} {
 		// authenticateUser signs the text that json_encode made, and that text is what comes back.
 		userData := phpJSON(t, "id", user, "user_info", rawJSON(phpJSON(t, "name", "Zoë 🎈", "url", "https://example.com/")))
-		answer := phpJSON(t, "auth", s.key+":"+p.hmac(c.id+"::user::"+userData), "user_data", userData)
+		answer := phpJSON(t, "auth", s.key+":"+p.hmac(c.ID+"::user::"+userData), "user_data", userData)
 		c.signin([]byte(answer), user)
 		p.send("POST", "/events", p.event([]string{"#server-to-user-" + user}, "mail", user), nil)
 		c.expect("mail", "#server-to-user-"+user, phpValue(t, user))

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pusher/pusher-http-go/v5"
+
+	"hark/conformance/internal/process"
 )
 
 // application is a page of conformance/js with the real pusher-js beside it, and the auth endpoints of a backend that uses the
@@ -29,8 +31,8 @@ func application(t *testing.T, s *server, name string) func(user string, watch .
 	for path, file := range map[string]string{
 		"GET /{$}":                           filepath.Join("..", "js", name+".html"),
 		"GET /" + name + ".js":               filepath.Join("..", "js", name+".js"),
-		"GET /pusher.min.js":                 nodeModule(t, "pusher-js/dist/web/pusher.min.js"),
-		"GET /pusher-with-encryption.min.js": nodeModule(t, "pusher-js/dist/web/pusher-with-encryption.min.js"),
+		"GET /pusher.min.js":                 process.NodeModule(t, "pusher-js/dist/web/pusher.min.js"),
+		"GET /pusher-with-encryption.min.js": process.NodeModule(t, "pusher-js/dist/web/pusher-with-encryption.min.js"),
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"hark/conformance/internal/process"
 )
 
 // A pythonSDK runs testdata/pusher_python.py, which says what is peculiar about the official SDK's requests.
@@ -40,10 +42,10 @@ func (p pythonSDK) call(method string, args ...any) map[string]any {
 }
 
 // subscribe joins with what authenticate answered.
-func (p pythonSDK) subscribe(c *socket, channel string, customData any) {
+func (p pythonSDK) subscribe(c *client, channel string, customData any) {
 	p.t.Helper()
 	data := map[string]string{"channel": channel}
-	for k, v := range p.call("authenticate", channel, c.id, customData) {
+	for k, v := range p.call("authenticate", channel, c.ID, customData) {
 		data[k] = v.(string)
 	}
 	c.subscribe(data)
@@ -51,7 +53,7 @@ func (p pythonSDK) subscribe(c *socket, channel string, customData any) {
 
 func TestPythonStyle(t *testing.T) {
 	s := serve(t)
-	p := pythonSDK{t, s, program(t, "python3", "python3")}
+	p := pythonSDK{t, s, process.Find(t, "python3", "python3")}
 	c := s.dial(t)
 	p.subscribe(c, "private-orders", nil)
 	p.subscribe(c, "presence-room", map[string]any{"user_id": "ada", "user_info": map[string]string{"name": "Zoë"}})
@@ -61,7 +63,7 @@ func TestPythonStyle(t *testing.T) {
 	c.expect("order-paid", "orders", `{"who": "Zoë 🎈"}`)
 	want(t, p.call("trigger", []string{"private-orders"}, "text", "hi"), `{}`)
 	c.expect("text", "private-orders", "hi")
-	p.call("trigger", []string{"orders", "elsewhere"}, "others", "", c.id)
+	p.call("trigger", []string{"orders", "elsewhere"}, "others", "", c.ID)
 	want(t, p.call("trigger_batch", []map[string]any{
 		{"channel": "orders", "name": "a", "data": 1},
 		{"channel": "orders", "name": "b", "data": "two"},
@@ -79,11 +81,11 @@ func TestPythonStyle(t *testing.T) {
 // The SDK asks for the end of a user's connections at a path that names no app: its key does.
 func TestPythonStyleUsers(t *testing.T) {
 	s := serve(t)
-	p := pythonSDK{t, s, program(t, "python3", "python3")}
-	tabs, bob := []*socket{s.dial(t), s.dial(t)}, s.dial(t)
-	signin := func(c *socket, user string) {
+	p := pythonSDK{t, s, process.Find(t, "python3", "python3")}
+	tabs, bob := []*client{s.dial(t), s.dial(t)}, s.dial(t)
+	signin := func(c *client, user string) {
 		t.Helper()
-		answer, err := json.Marshal(p.call("authenticate_user", c.id, map[string]any{"id": user, "user_info": map[string]string{"name": "Zoë"}}))
+		answer, err := json.Marshal(p.call("authenticate_user", c.ID, map[string]any{"id": user, "user_info": map[string]string{"name": "Zoë"}}))
 		if err != nil {
 			t.Fatal(err)
 		}

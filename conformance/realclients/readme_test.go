@@ -2,17 +2,18 @@ package realclients
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"hark/conformance/internal/process"
 )
 
 // The configuration with which the README says how to run it for real is one that a server starts with.
 func TestReadmeConfiguration(t *testing.T) {
 	_, file := readme(t, "## Running it for real")
-	start(t, "listening", "serve", "-c", file, "--listen", "127.0.0.1:0")
+	process.Serve(t, nil, "-c", file, "--listen", "127.0.0.1:0")
 }
 
 // That of its policies says what the README says of it. No server is started: it would ask for the keys of its tokens.
@@ -22,12 +23,7 @@ func TestReadmePolicies(t *testing.T) {
 	if m == nil {
 		t.Fatal("the README tests no policy")
 	}
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "policy", "test", m[1], "--as", m[2], "-c", file)
-	cmd.Env = append(environment(), "APP_SECRET=of-the-app")
+	cmd := process.Command([]string{"APP_SECRET=of-the-app"}, process.Hark(t), "policy", "test", m[1], "--as", m[2], "-c", file)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", cmd.Args, err, out)
 	}

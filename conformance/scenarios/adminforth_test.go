@@ -225,12 +225,12 @@ func cookieIdentity(t *testing.T, w *world, users *sessions) {
 	w.dial("", http.Header{"Cookie": {"sid=7"}})
 	w.noted("connected", `"7"`)
 	forged := w.dialOnly("", http.Header{"Cookie": {"sid=forged"}})
-	if before := forged.closed(4009); len(before) != 1 || before[0].Event != "pusher:error" {
+	if before := forged.Closed(4009); len(before) != 1 || before[0].Event != "pusher:error" {
 		t.Errorf("who is not let in is told %+v, want a pusher:error", before)
 	}
 	w.noted("connected", "not let in")
 	// A page of another host would bring the cookie along.
-	w.dialOnly("", http.Header{"Cookie": {"sid=7"}, "Origin": {"https://evil.example"}}).closed(4009)
+	w.dialOnly("", http.Header{"Cookie": {"sid=7"}, "Origin": {"https://evil.example"}}).Closed(4009)
 	w.dial("", http.Header{"Cookie": {"sid=7"}, "Origin": {"http://" + w.host()}})
 	w.noted("connected", `"7"`)
 
@@ -327,7 +327,7 @@ func backAfterACut(_ *testing.T, w *world) {
 // Who does not answer a ping is closed.
 func closedForSilence(_ *testing.T, w *world) {
 	c := w.dial("", nil)
-	before := c.closed(4201)
+	before := c.Closed(4201)
 	if len(before) == 0 || before[0].Event != "pusher:ping" {
 		w.t.Errorf("before the close came %+v, want a ping", before)
 	}
@@ -359,14 +359,14 @@ func malformed(t *testing.T, w *world) {
 	other.subscribe("open")
 	c := w.dial("", nil)
 	for _, text := range []string{`x`, `[]`, `{"event":5}`, `{}`} {
-		c.write(text)
-		c.expect("pusher:error", "")
+		c.Write(text)
+		c.Expect("pusher:error", "")
 	}
-	c.send("pusher:ping", "", map[string]any{})
-	c.expect("pusher:pong", "")
-	c.write(strings.Repeat("[", 1<<20))
+	c.Send("pusher:ping", "", map[string]any{})
+	c.Expect("pusher:pong", "")
+	c.Write(strings.Repeat("[", 1<<20))
 	for {
-		if m, err := c.read(); err != nil {
+		if m, err := c.Read(); err != nil {
 			break // closed
 		} else if m.Event == "pusher:error" {
 			continue

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"hark/conformance/internal/socket"
 )
 
 // A call is what an HTTP request was answered.
@@ -49,15 +51,15 @@ func (w *world) authorize(user, socket, channel string) call {
 	return w.call("POST", w.auth+"/auth", form.Encode(), header)
 }
 
-// subscribe subscribes a raw to a private or presence channel, as a user.
-func (w *world) subscribe(c *raw, user, channel string) {
+// subscribe subscribes a socket to a private or presence channel, as a user.
+func (w *world) subscribe(c *socket.Socket, user, channel string) {
 	w.t.Helper()
-	answer := w.authorize(user, c.id, channel)
+	answer := w.authorize(user, c.ID, channel)
 	var data map[string]any
 	if err := json.Unmarshal([]byte(answer.body), &data); answer.status != 200 || err != nil {
 		w.t.Fatalf("authorize %s: %d %s", channel, answer.status, answer.body)
 	}
 	data["channel"] = channel
-	c.send("pusher:subscribe", "", data)
-	c.expect("pusher_internal:subscription_succeeded", channel)
+	c.Send("pusher:subscribe", "", data)
+	c.Expect("pusher_internal:subscription_succeeded", channel)
 }

@@ -79,7 +79,7 @@ func (w *world) connectTo(address string, v visitor) *client {
 		w.t.Fatal(err)
 	}
 	name := cmp.Or(v.Authorization, v.Cookie, "a guest")
-	c := &client{t: w.t, name: name, node: mustNode(w.t), patience: deadline}
+	c := &client{t: w.t, name: name, node: theNode(w.t), patience: deadline}
 	c.number, c.journal = c.node.follow()
 	if w.first == 0 {
 		w.first = c.number

@@ -121,7 +121,7 @@ func enumeratedWithoutANode(t *testing.T, w *world) {
 		t.Fatalf("of admins there are %v on %d nodes, want carol's two on two", got, n)
 	}
 	dead := l.nodeWithout(id)
-	if err := w.servers[0].kill(); err != nil {
+	if err := w.servers[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
 	carol1.until("connection", "connecting")

@@ -87,10 +87,10 @@ func observers(w *world, hub *channels.Hub) {
 // Observers are told in order what happens to a connection, and hold up nobody.
 func observed(t *testing.T, w *world) {
 	c := w.dial("/t/7", nil)
-	c.write("x")
-	c.expect("pusher:error", "")
-	_ = c.conn.CloseNow()
-	w.noted("7", "connected "+c.id, "error "+c.id, "disconnected "+c.id)
+	c.Write("x")
+	c.Expect("pusher:error", "")
+	c.Close()
+	w.noted("7", "connected "+c.ID, "error "+c.ID, "disconnected "+c.ID)
 
 	bob, dave := w.client("9"), w.client("13")
 	w.reached(w.gate("blocked"))
@@ -123,7 +123,7 @@ func noteFailures(w *world, hub *channels.Hub) {
 // Where everybody has to be somebody, a guest is not let in and does not come back.
 func strict(t *testing.T, w *world) {
 	c := w.dialOnly("", nil)
-	if before := c.closed(4009); len(before) != 1 || before[0].Event != "pusher:error" {
+	if before := c.Closed(4009); len(before) != 1 || before[0].Event != "pusher:error" {
 		t.Errorf("a guest was told %+v, want a pusher:error", before)
 	}
 	guest := w.connect(visitor{})
@@ -155,13 +155,13 @@ func handshake(t *testing.T, w *world) {
 	if w.hub != nil {
 		w.noted("identity", "7 by upgrade")
 	}
-	c.send("pusher:signin", "", map[string]string{"auth": "k1:0000", "user_data": `{"id":"7"}`})
-	c.expect("pusher:error", "")
+	c.Send("pusher:signin", "", map[string]string{"auth": "k1:0000", "user_data": `{"id":"7"}`})
+	c.Expect("pusher:error", "")
 	if w.hub != nil {
 		w.noted("refused", `other ""`)
 	}
-	c.send("pusher:ping", "", map[string]any{})
-	c.expect("pusher:pong", "")
+	c.Send("pusher:ping", "", map[string]any{})
+	c.Expect("pusher:pong", "")
 	if state, _ := bob.state(); state != "connected" {
 		t.Errorf("who has signed in is %s", state)
 	}
@@ -344,10 +344,10 @@ func filtered(t *testing.T, w *world) {
 	// Pings are answered meanwhile, for which pusher-js has no event.
 	c := w.dial("/t/7", nil)
 	w.subscribe(c, "7", channel)
-	c.send("client-slow", channel, 4)
+	c.Send("client-slow", channel, 4)
 	w.reached(w.gate("slow 4"))
-	c.send("pusher:ping", "", map[string]any{})
-	c.expect("pusher:pong", "")
+	c.Send("pusher:ping", "", map[string]any{})
+	c.Expect("pusher:pong", "")
 	w.gate("slow 4").open()
 	bob.sees(channel, "client-slow 4")
 }
@@ -386,16 +386,16 @@ func limits(t *testing.T, w *world) {
 	w.subscribe(c, "7", channel)
 	began := time.Now()
 	for i := range sent {
-		c.send("client-edit", channel, i)
+		c.Send("client-edit", channel, i)
 	}
-	c.send("pusher:ping", "", map[string]any{})
+	c.Send("pusher:ping", "", map[string]any{})
 	accepted := sent
-	for m := c.next(); m.Event != "pusher:pong"; m = c.next() {
+	for m := c.Next(); m.Event != "pusher:pong"; m = c.Next() {
 		accepted--
 		var data struct {
 			Code int `json:"code"`
 		}
-		if m.Event != "pusher:error" || unmarshal(m.text(), &data) != nil || data.Code != 4301 {
+		if m.Event != "pusher:error" || unmarshal(string(m.Data), &data) != nil || data.Code != 4301 {
 			t.Errorf("a client event too many was answered with %+v, want 4301", m)
 		}
 	}
@@ -412,9 +412,9 @@ func limits(t *testing.T, w *world) {
 
 	third := w.dial("", nil)
 	fourth := w.dialOnly("", nil)
-	fourth.closed(4004)
-	third.send("pusher:ping", "", map[string]any{})
-	third.expect("pusher:pong", "")
+	fourth.Closed(4004)
+	third.Send("pusher:ping", "", map[string]any{})
+	third.Expect("pusher:pong", "")
 }
 
 // apiKeys is a gate with an authentication of its own: a header that names a user.
@@ -440,15 +440,15 @@ func customAuthentication(t *testing.T, w *world) {
 	// No auth endpoint knows of the key: the app signs, and the policies are asked about who the connection is.
 	for _, channel := range []string{"private-items.orders", "presence-items.orders"} {
 		w.signed(c, channel)
-		c.expect("pusher_internal:subscription_succeeded", channel)
+		c.Expect("pusher_internal:subscription_succeeded", channel)
 	}
 	bob.sees("presence-items.orders", `pusher:member_added {"id":"11","info":{"name":"carol"}}`)
 
 	refused := w.dialOnly("", http.Header{"X-Api-Key": {"nobody"}})
-	refused.closed(4009)
+	refused.Closed(4009)
 	guest := w.dial("", nil)
 	w.signed(guest, "private-items.orders")
-	if m := guest.next(); m.Event != "pusher:error" {
+	if m := guest.Next(); m.Event != "pusher:error" {
 		t.Errorf("a guest's subscribe was answered with %+v", m)
 	}
 }

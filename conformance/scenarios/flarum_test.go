@@ -254,8 +254,8 @@ func onlySubscribersSend(t *testing.T, w *world) {
 	alice := w.client("7")
 	alice.subscribe("private-user=7", "private-typing=1", "presence-online", "public")
 	c := w.dial("/t/9", nil)
-	c.send("pusher:subscribe", "", map[string]string{"channel": "public"})
-	c.expect("pusher_internal:subscription_succeeded", "public")
+	c.Send("pusher:subscribe", "", map[string]string{"channel": "public"})
+	c.Expect("pusher_internal:subscription_succeeded", "public")
 	w.subscribe(c, "9", "presence-online")
 	alice.sees("presence-online", `pusher:member_added {"id":"9","info":{"name":"bob"}}`)
 	for _, e := range []struct{ event, channel string }{
@@ -266,15 +266,15 @@ func onlySubscribersSend(t *testing.T, w *world) {
 		{"pusher_internal:member_added", "presence-online"},
 		{"notification", "presence-online"},
 	} {
-		c.send(e.event, e.channel, map[string]string{"user_id": "7"})
-		if m := c.next(); m.Event != "pusher:error" {
+		c.Send(e.event, e.channel, map[string]string{"user_id": "7"})
+		if m := c.Next(); m.Event != "pusher:error" {
 			t.Errorf("%s on %s was answered with %+v", e.event, e.channel, m)
 		}
 	}
 	w.subscribe(c, "9", "private-typing=1")
-	c.send("client-x", "private-typing=1", map[string]int{"n": 1})
+	c.Send("client-x", "private-typing=1", map[string]int{"n": 1})
 	alice.sees("private-typing=1", `client-x {"n":1}`)
-	c.send("client-x", "presence-online", map[string]int{"n": 2})
+	c.Send("client-x", "presence-online", map[string]int{"n": 2})
 	alice.sees("presence-online", `client-x {"n":2} by 9`)
 	for _, channel := range []string{"private-user=7", "private-typing=1", "presence-online", "public"} {
 		w.nothingMore(channel, alice)
@@ -288,13 +288,13 @@ func nothingLeft(t *testing.T, w *world) {
 	c := w.dial("/t/9", nil)
 	for i := range 500 {
 		channel := fmt.Sprint("topic-", i)
-		c.send("pusher:subscribe", "", map[string]string{"channel": channel})
-		c.send("pusher:unsubscribe", "", map[string]string{"channel": channel})
+		c.Send("pusher:subscribe", "", map[string]string{"channel": channel})
+		c.Send("pusher:unsubscribe", "", map[string]string{"channel": channel})
 		private := fmt.Sprint("private-typing=", i)
-		c.send("pusher:subscribe", "", map[string]string{"channel": private, "auth": "k1:" + strings.Repeat("0", 64)})
+		c.Send("pusher:subscribe", "", map[string]string{"channel": private, "auth": "k1:" + strings.Repeat("0", 64)})
 	}
 	for errors, refusals, successes := 0, 0, 0; errors+refusals+successes < 3*500; {
-		switch m := c.next(); {
+		switch m := c.Next(); {
 		case m.Event == "pusher:error":
 			errors++
 		case m.Event == "pusher:subscription_error":
@@ -310,10 +310,10 @@ func nothingLeft(t *testing.T, w *world) {
 	}
 
 	subscribe := func(i int) string {
-		c.send("pusher:subscribe", "", map[string]string{"channel": fmt.Sprint("open-", i)})
-		m := c.next()
+		c.Send("pusher:subscribe", "", map[string]string{"channel": fmt.Sprint("open-", i)})
+		m := c.Next()
 		if m.Event == "pusher:error" {
-			m = c.next() // which says on what channel
+			m = c.Next() // which says on what channel
 		}
 		return m.Event
 	}
@@ -326,7 +326,7 @@ func nothingLeft(t *testing.T, w *world) {
 			t.Fatalf("subscription %d was answered with %s, want %s", i+1, got, want)
 		}
 	}
-	c.send("pusher:unsubscribe", "", map[string]string{"channel": "open-0"})
+	c.Send("pusher:unsubscribe", "", map[string]string{"channel": "open-0"})
 	if got := subscribe(100); got != "pusher_internal:subscription_succeeded" {
 		t.Errorf("a subscription after another has ended was answered with %s", got)
 	}

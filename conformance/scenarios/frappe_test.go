@@ -181,7 +181,7 @@ func credentials(t *testing.T, w *world) {
 		// At the upgrade; the app signs by itself, so that nobody else says who it is.
 		raw := w.dial("", header)
 		w.signed(raw, channel)
-		raw.expect("pusher_internal:subscription_succeeded", channel)
+		raw.Expect("pusher_internal:subscription_succeeded", channel)
 		if got := asked(); got != c.want {
 			t.Errorf("%s at the upgrade is user %q, want %q", c.name, got, c.want)
 		}
@@ -194,7 +194,7 @@ func credentials(t *testing.T, w *world) {
 			t.Errorf("Bearer %s at the auth endpoint: %d %s, want %d", user, got.status, got.body, want)
 		}
 	}
-	w.dialOnly("", http.Header{"Authorization": {"Bearer forged"}}).closed(4009)
+	w.dialOnly("", http.Header{"Authorization": {"Bearer forged"}}).Closed(4009)
 	began := time.Now()
 	if status := w.upgradeStatus(http.Header{"Authorization": {"Bearer breaks"}}); status != 503 {
 		t.Errorf("an upgrade of which nobody knows whose it is: %d, want 503", status)
@@ -239,7 +239,7 @@ func viewersOfADeadNode(t *testing.T, w *world) {
 	alice, bob := w.client("7"), w.client("9")
 	alice.subscribe(doc)
 	bob.subscribe(doc)
-	if err := w.servers[0].kill(); err != nil {
+	if err := w.servers[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
 	bob.until(doc, `pusher:member_removed {"id":"7","info":{"name":"alice"}}`)
@@ -283,7 +283,7 @@ func twoApps(t *testing.T, w *world) {
 	// A signature of the first app is none in the second.
 	raw := second.dial("/t/7", nil)
 	w.signed(raw, own)
-	if m := raw.next(); m.Event != "pusher:error" {
+	if m := raw.Next(); m.Event != "pusher:error" {
 		t.Errorf("a signature of another app was answered with %+v", m)
 	}
 

@@ -18,28 +18,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"testing"
 
-	"hark/conformance/internal/inputs"
+	"hark/conformance/internal/process"
 )
-
-// binaryDir is where the server's binary goes; set by TestMain.
-var binaryDir string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", "8") // most of the time scenarios wait
-	dir, err := os.MkdirTemp("", "hark-scenarios-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binaryDir = dir
-	code := m.Run()
+	code := process.Main(m)
 	if *table {
 		printTable(os.Stdout)
 	}
@@ -49,53 +37,23 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// binary builds the server once, with the race detector if these tests run with it.
-var binary = sync.OnceValues(func() (string, error) {
-	if err := inputs.Below(filepath.Join("..", "..")); err != nil {
-		return "", err
-	}
-	path := filepath.Join(binaryDir, "hark")
-	args := []string{"build", "-pgo=off", "-o", path} // by the profile it would take a minute
-	if raceEnabled() {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, "hark/cmd/hark")...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build hark/cmd/hark: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func raceEnabled() bool {
-	info, _ := debug.ReadBuildInfo()
-	for _, s := range info.Settings {
-		if s.Key == "-race" {
-			return s.Value == "true"
-		}
-	}
-	return false
-}
-
 var (
-	started *node // set by theNode
-	// theNode is started by the first scenario that needs it, and stopped by TestMain.
-	theNode = sync.OnceValues(func() (*node, error) {
-		var err error
-		started, err = startNode()
-		return started, err
-	})
+	starting sync.Mutex
+	started  *node // nil: not yet; guarded by starting
 )
 
-func mustNode(t *testing.T) *node {
+// theNode is started by the first scenario that needs it, and stopped by TestMain.
+func theNode(t *testing.T) *node {
 	t.Helper()
-	n, err := theNode()
-	if err != nil {
-		t.Fatal(err)
+	starting.Lock()
+	defer starting.Unlock()
+	if started == nil {
+		started = startNode(t)
 	}
-	return n
+	return started
 }
 
 // errEnded is why a program takes no more requests.

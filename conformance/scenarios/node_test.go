@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hark/conformance/internal/inputs"
+	"hark/conformance/internal/process"
 )
 
 // A node is a running conformance/js/scenario.mjs: pusher-js clients of all scenarios, and the official server SDK. It may
@@ -89,16 +91,12 @@ func (h heard) String() string {
 }
 
 // startNode starts the program; stop ends it.
-func startNode() (*node, error) {
-	path, err := exec.LookPath("node")
-	if err != nil {
-		return nil, fmt.Errorf("%w; install it with: apt-get install nodejs (make setup does)", err)
-	}
+func startNode(t *testing.T) *node {
+	t.Helper()
+	path := process.Find(t, "nodejs", "node")
+	process.NodeModule(t, "pusher-js/package.json")
 	if err := inputs.Below(filepath.Join("..", "js")); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(filepath.Join("..", "js", "node_modules", "pusher-js", "package.json")); err != nil {
-		return nil, fmt.Errorf("%w; install it with: cd conformance/js && npm ci (make setup does)", err)
+		t.Fatal(err)
 	}
 	n := &node{
 		cmd:     exec.Command(path, filepath.Join("..", "js", "scenario.mjs")),
@@ -106,18 +104,19 @@ func startNode() (*node, error) {
 		clients: make(map[int]*journal),
 	}
 	n.cmd.Stderr = os.Stderr
+	var err error
 	if n.in, err = n.cmd.StdinPipe(); err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	if err := n.cmd.Start(); err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	go n.read(out) // ends with the program, which stop waits for
-	return n, nil
+	return n
 }
 
 func (n *node) read(out io.Reader) {

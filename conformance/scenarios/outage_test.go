@@ -120,7 +120,7 @@ func nodeDies(t *testing.T, w *world, n int) {
 		c.until("private-room", succeeded+" {}")
 		_, socketOf[i] = c.state()
 	}
-	if err := w.servers[1].kill(); err != nil {
+	if err := w.servers[1].Kill(); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()

@@ -73,7 +73,7 @@ func twoCookies(_ *testing.T, w *world) {
 	for _, cookies := range []string{
 		"X-Space-Id=acme", "X-Space-Id=acme; X-Auth-Token=x", "X-Space-Id=umbrella; X-Auth-Token=alices", "X-Auth-Token=alices",
 	} {
-		w.dialOnly("", http.Header{"Cookie": {cookies}}).closed(4009)
+		w.dialOnly("", http.Header{"Cookie": {cookies}}).Closed(4009)
 	}
 	w.dial("", nil)
 	w.noted("connected", `"" of ""`) // and nobody before

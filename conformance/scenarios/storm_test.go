@@ -149,8 +149,8 @@ func slowHooks(t *testing.T, w *world) {
 				carol.until("private-room", fmt.Sprint("client-x ", room))
 			})
 			timed("ping", func() {
-				raw.send("pusher:ping", "", map[string]any{})
-				raw.expect("pusher:pong", "")
+				raw.Send("pusher:ping", "", map[string]any{})
+				raw.Expect("pusher:pong", "")
 			})
 		}
 		p99 := map[string]time.Duration{}
@@ -173,16 +173,16 @@ func slowHooks(t *testing.T, w *world) {
 	}
 	hers := w.dial("/t/7", nil)
 	for i := range 20 {
-		hers.send("ask", "", i)
+		hers.Send("ask", "", i)
 	}
-	hers.send("pusher:ping", "", map[string]any{})
+	hers.Send("pusher:ping", "", map[string]any{})
 	began := time.Now()
-	if m := hers.next(); m.Event != "pusher:pong" {
+	if m := hers.Next(); m.Event != "pusher:pong" {
 		t.Errorf("her ping was answered with %+v", m)
 	}
 	pong := time.Since(began)
 	for _, alice := range alices {
-		w.dial("/t/7", nil).send("ignore ctx", "", alice.number)
+		w.dial("/t/7", nil).Send("ignore ctx", "", alice.number)
 	}
 	stuck := func(want int) {
 		t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"hark/authz"
 	"hark/channels"
+	"hark/conformance/internal/socket"
 )
 
 // withdrawable lets everybody onto documents, until that is withdrawn from alice.
@@ -39,16 +40,16 @@ func permissionWithdrawn(t *testing.T, w *world, withdrawn *atomic.Bool) {
 
 	// A second connection keeps the signatures, as a client could that means harm, and one is about to be asked for.
 	hers := w.dial("/t/7", nil)
-	cached := w.authorize("7", hers.id, private)
-	subscribe := func(answer call) message {
+	cached := w.authorize("7", hers.ID, private)
+	subscribe := func(answer call) socket.Event {
 		t.Helper()
 		var data map[string]any
 		if err := unmarshal(answer.body, &data); err != nil {
 			t.Fatal(err)
 		}
 		data["channel"] = private
-		hers.send("pusher:subscribe", "", data)
-		return hers.next()
+		hers.Send("pusher:subscribe", "", data)
+		return hers.Next()
 	}
 	if m := subscribe(cached); m.Event != "pusher_internal:subscription_succeeded" {
 		t.Fatalf("her second connection: %+v", m)
@@ -77,13 +78,13 @@ func permissionWithdrawn(t *testing.T, w *world, withdrawn *atomic.Bool) {
 		t.Errorf("her client event was answered with %s", h)
 	}
 	w.nothingMore(private, bob)
-	if m := hers.next(); m.Event != "pusher:subscription_error" {
+	if m := hers.Next(); m.Event != "pusher:subscription_error" {
 		t.Errorf("on her second connection came %+v, want pusher:subscription_error", m)
 	}
 	if m := subscribe(cached); m.Event != "pusher:error" {
 		t.Errorf("a signature from before was answered with %+v", m)
 	}
-	if m := hers.next(); m.Event != "pusher:subscription_error" {
+	if m := hers.Next(); m.Event != "pusher:subscription_error" {
 		t.Errorf("a signature from before was answered with %+v", m)
 	}
 
@@ -99,7 +100,7 @@ func permissionWithdrawn(t *testing.T, w *world, withdrawn *atomic.Bool) {
 	withdrawn.Store(false)
 	alice.unsubscribe(private)
 	alice.subscribe(private)
-	if m := subscribe(w.authorize("7", hers.id, private)); m.Event != "pusher_internal:subscription_succeeded" {
+	if m := subscribe(w.authorize("7", hers.ID, private)); m.Event != "pusher_internal:subscription_succeeded" {
 		t.Errorf("a grant from afterwards was answered with %+v", m)
 	}
 	w.trigger(private, "changed", 2)

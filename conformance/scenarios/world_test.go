@@ -14,6 +14,7 @@ import (
 
 	"hark/channels"
 	"hark/channels/redisbroker/redistest"
+	"hark/conformance/internal/process"
 )
 
 // A world is a server of its own for one scenario, or several that share a Redis, and an app there: 1 with the key k1 and
@@ -25,7 +26,7 @@ type world struct {
 	rest  string   // where backends ask
 	auth  string   // URL below which the auth endpoints are: /auth and /user-auth
 
-	servers []*server         // as processes
+	servers []*process.Process
 	redis   *redistest.Server // that they share, else nil
 	hub     *channels.Hub     // of an application that embeds it, else nil
 	app     *channels.App
@@ -92,7 +93,7 @@ type response struct {
 // backend calls a method of the official server SDK for Node.
 func (w *world) backend(method string, args ...any) response {
 	w.t.Helper()
-	v, err := mustNode(w.t).ask(request{Do: "sdk", URL: fmt.Sprintf("http://k%d:s%[1]d@%s/apps/%[1]d", w.n, w.rest), Call: method, Args: args})
+	v, err := theNode(w.t).ask(request{Do: "sdk", URL: fmt.Sprintf("http://k%d:s%[1]d@%s/apps/%[1]d", w.n, w.rest), Call: method, Args: args})
 	var r response
 	if err == nil {
 		err = json.Unmarshal(v, &r)
