@@ -14,10 +14,32 @@ import (
 
 func floorAddress() string { return cmp.Or(os.Getenv("HARK_LISTEN"), "127.0.0.1:6001") }
 
+// What several scenarios have is a part of theirs, with flags of its own. The defaults are what differs.
+
 func addSpan(cmd *cobra.Command, s *bench.Span, what string) {
 	flags := cmd.Flags()
 	flags.DurationVar(&s.Duration, "duration", 5*time.Second, "how long to measure, after a fifth of it to warm up")
 	flags.IntVar(&s.Events, "events", 0, "measure over this number of "+what+" instead, after a fifth of it (default: --duration)")
+}
+
+func addPace(cmd *cobra.Command, p *bench.Pace, rate float64, where string) {
+	flags := cmd.Flags()
+	flags.DurationVar(&p.Duration, "duration", 5*time.Second, "how long to measure, each phase if there are two; a fifth of it before to warm up")
+	flags.Float64Var(&p.Rate, "rate", rate, "events a second, "+where)
+	flags.IntVar(&p.Publishers, "publishers", 16, "connections for triggers")
+}
+
+func addAudience(cmd *cobra.Command, a *bench.Audience, conns, channels int, who string) {
+	flags := cmd.Flags()
+	flags.IntVar(&a.Conns, "conns", conns, who)
+	flags.IntVar(&a.Channels, "channels", channels, "channels")
+}
+
+func addHandshakes(cmd *cobra.Command, h *bench.Handshakes, what string) {
+	flags := cmd.Flags()
+	flags.IntVar(&h.Channels, "channels", 100, "channels that the subscriptions are spread over")
+	flags.IntVar(&h.AtOnce, "at-once", 100, what+" under way at one time")
+	flags.DurationVar(&h.Settle, "settle", 3*time.Second, "how long to wait before memory is read")
 }
 
 func addSize(cmd *cobra.Command, size *int) {
@@ -30,11 +52,10 @@ func benchFanout() *cobra.Command {
 		`Publishes an event when all subscribers have another, so that --outstanding events are under way all the time, and counts
 deliveries per second of the server's CPU time. One event at a time shows what a delivery costs, several what the server
 makes of a backlog.`, &s)
-	flags := cmd.Flags()
 	addSpan(cmd, &s.Span, "events")
+	addAudience(cmd, &s.Audience, 1000, 1, "subscribers, spread evenly over the channels")
 	addSize(cmd, &s.Size)
-	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
-	flags.IntVar(&s.Channels, "channels", 1, "channels")
+	flags := cmd.Flags()
 	flags.IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
 	flags.BoolVar(&s.PerChannel, "per-channel", false, "--outstanding counts for each channel")
 	flags.IntVar(&s.Publishers, "publishers", 0, "connections for triggers (default: two for each event under way, at most 64)")
@@ -46,9 +67,9 @@ func benchTrigger() *cobra.Command {
 	cmd := scenarioCommand("trigger", "CPU time of requests that publish",
 		`Triggers events on a channel without subscribers by signed requests, over connections that stay open, one request under way
 on each, and counts requests per second of the server's CPU time.`, &s)
-	flags := cmd.Flags()
 	addSpan(cmd, &s.Span, "requests")
 	addSize(cmd, &s.Size)
+	flags := cmd.Flags()
 	flags.IntVar(&s.Conns, "conns", 32, "connections")
 	flags.BoolVar(&s.Close, "close", false, "one request on each connection (default: they stay open, if the server lets them)")
 	return cmd
@@ -60,20 +81,11 @@ func benchLatency() *cobra.Command {
 		`Publishes --rate events a second, whatever becomes of them, and measures how late each delivery is: from the time at which
 the event was due to be published, so that waiting behind others counts. "carried" is the share of the deliveries due that
 came in that time; well below 1, the server does not carry the rate, and how late events are depends on --duration.`, &s)
-	flags := cmd.Flags()
-	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 60, "on all channels together")
+	addPace(cmd, &s.Pace, 60, "on all channels together")
+	addAudience(cmd, &s.Audience, 1000, 1, "subscribers, spread evenly over the channels")
 	addSize(cmd, &s.Size)
-	flags.Float64Var(&s.BaseRate, "base-rate", 0, "measure at this rate first, in events a second, and compare (default: do not)")
-	flags.IntVar(&s.Conns, "conns", 1000, "subscribers, spread evenly over the channels")
-	flags.IntVar(&s.Channels, "channels", 1, "channels")
+	cmd.Flags().Float64Var(&s.BaseRate, "base-rate", 0, "measure at this rate first, in events a second, and compare (default: do not)")
 	return cmd
-}
-
-func addPace(cmd *cobra.Command, d *time.Duration, rate *float64, publishers *int, byDefault float64, where string) {
-	flags := cmd.Flags()
-	flags.DurationVar(d, "duration", 5*time.Second, "how long to measure, each phase if there are two; a fifth of it before to warm up")
-	flags.Float64Var(rate, "rate", byDefault, "events a second, "+where)
-	flags.IntVar(publishers, "publishers", 16, "connections for triggers")
 }
 
 func benchClientEvents() *cobra.Command {
@@ -81,12 +93,10 @@ func benchClientEvents() *cobra.Command {
 	cmd := scenarioCommand("client-events", "CPU time of client events",
 		`Lets one member of each private channel send client events to the others. A message is one that is sent and that all others
 have; the next is sent then. Client events have to be on in the app, and not limited; a server that is started here is told so.`, &s)
-	flags := cmd.Flags()
 	addSpan(cmd, &s.Span, "events")
+	addAudience(cmd, &s.Audience, 200, 100, "sockets, spread evenly over the channels, the senders included")
 	addSize(cmd, &s.Size)
-	flags.IntVar(&s.Conns, "conns", 200, "sockets, spread evenly over the channels, the senders included")
-	flags.IntVar(&s.Channels, "channels", 100, "channels")
-	flags.IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
+	cmd.Flags().IntVar(&s.Outstanding, "outstanding", 1, "events under way, on all channels together")
 	return cmd
 }
 
@@ -95,10 +105,8 @@ func benchPresence() *cobra.Command {
 	cmd := scenarioCommand("presence", "CPU time of joining and leaving a presence channel",
 		`Lets a user join and leave each channel over and over. The next step is taken when every member has been told of the last.
 Pusher allows 100 members on a channel, and so do other servers unless they are told otherwise.`, &s)
-	flags := cmd.Flags()
 	addSpan(cmd, &s.Span, "joins and leaves")
-	flags.IntVar(&s.Conns, "conns", 90, "members who stay and are told, spread evenly over the channels")
-	flags.IntVar(&s.Channels, "channels", 1, "channels")
+	addAudience(cmd, &s.Audience, 90, 1, "members who stay and are told, spread evenly over the channels")
 	return cmd
 }
 
@@ -107,29 +115,21 @@ func benchConnect() *cobra.Command {
 	cmd := scenarioCommand("connect", "CPU time and memory of idle connections",
 		`Opens connections that stay idle, and measures what each takes: CPU time to open it, memory while it is there. The first tenth
 of them is not counted, so that what a server takes once is not part of it.`, &s)
+	addHandshakes(cmd, &s.Handshakes, "handshakes")
 	flags := cmd.Flags()
 	flags.IntVar(&s.Conns, "conns", 5000, "connections; each needs a file in the server and in this process (ulimit -n)")
 	flags.IntVar(&s.Subscriptions, "subscriptions", 1, "of each connection, 0 or 1")
-	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
-	addCycle(cmd, &s.AtOnce, &s.Settle, "handshakes")
 	return cmd
-}
-
-func addCycle(cmd *cobra.Command, atOnce *int, settle *time.Duration, what string) {
-	flags := cmd.Flags()
-	flags.IntVar(atOnce, "at-once", 100, what+" under way at one time")
-	flags.DurationVar(settle, "settle", 3*time.Second, "how long to wait before memory is read")
 }
 
 func benchChurn() *cobra.Command {
 	var s bench.Churn
 	cmd := scenarioCommand("churn", "CPU time, and memory left behind, of connections that come and go",
 		`Connects, subscribes and closes, over and over, and measures what such a cycle takes and how much memory it leaves behind.`, &s)
+	addHandshakes(cmd, &s.Handshakes, "cycles")
 	flags := cmd.Flags()
 	flags.IntVar(&s.Cycles, "cycles", 20000, "cycles to measure")
 	flags.IntVar(&s.Warmup, "warmup", 5000, "cycles before that")
-	flags.IntVar(&s.Channels, "channels", 100, "channels that the subscriptions are spread over")
-	addCycle(cmd, &s.AtOnce, &s.Settle, "cycles")
 	return cmd
 }
 
@@ -138,9 +138,9 @@ func benchStorm() *cobra.Command {
 	cmd := scenarioCommand("storm", "What others notice when everybody connects again",
 		`Publishes at a fixed rate on a channel, and measures how late the events are while nothing else happens, and then while a
 crowd on another channel loses its connections and opens new ones, over and over.`, &s)
-	flags := cmd.Flags()
-	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel that is measured")
+	addPace(cmd, &s.Pace, 100, "on the channel that is measured")
 	addSize(cmd, &s.Size)
+	flags := cmd.Flags()
 	flags.IntVar(&s.Crowd, "crowd", 5000, "connections that are lost and opened again")
 	flags.IntVar(&s.AtOnce, "at-once", 1000, "how many of them at one time")
 	flags.IntVar(&s.PerSecond, "per-second", 0, "how many of them in a second, at most (default: as many as the server takes)")
@@ -154,8 +154,8 @@ func benchSlow() *cobra.Command {
 	cmd := scenarioCommand("slow", "What others notice of subscribers that do not read",
 		`Publishes at a fixed rate on a channel, and measures how late the events are while all subscribers read, and then while some
 have stopped to. "stalled_open" is how many of these the server had not closed at the end; it should be 0.`, &s)
+	addPace(cmd, &s.Pace, 100, "on the channel")
 	flags := cmd.Flags()
-	addPace(cmd, &s.Duration, &s.Rate, &s.Publishers, 100, "on the channel")
 	flags.IntVar(&s.Size, "size", 8192, "bytes of an event's data; enough of them have to pile up for a server to notice")
 	flags.IntVar(&s.Conns, "conns", 200, "subscribers that read")
 	flags.IntVar(&s.Stalled, "stalled", 0, "subscribers that stop reading (default: one for each hundred of --conns, at least one)")

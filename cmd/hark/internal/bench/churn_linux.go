@@ -3,16 +3,13 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Churn connects, subscribes and closes, over and over: what is left behind of a connection that has gone, and what it costs.
 type Churn struct {
-	Cycles   int
-	Warmup   int // cycles before measuring
-	AtOnce   int // cycles under way at one time
-	Channels int
-	Settle   time.Duration // before memory is read
+	Handshakes
+	Cycles int
+	Warmup int // cycles before measuring
 }
 
 // Headline implements Scenario.
@@ -20,16 +17,7 @@ func (c *Churn) Headline() string { return "cpu_per_cycle_us" }
 
 // Validate implements Scenario.
 func (c *Churn) Validate() error {
-	errs := []error{
-		atLeast("cycles", c.Cycles, 1),
-		atLeast("warmup", c.Warmup, 0),
-		atLeast("at-once", c.AtOnce, 1),
-		validChannels(c.Channels),
-	}
-	if c.Settle < 0 {
-		errs = append(errs, fmt.Errorf("--settle must not be negative, as %v is", c.Settle))
-	}
-	return errors.Join(errs...)
+	return errors.Join(atLeast("cycles", c.Cycles, 1), atLeast("warmup", c.Warmup, 0), c.Handshakes.validate())
 }
 
 // A cycler is the sockets that come and go.
@@ -45,35 +33,8 @@ func (c *Churn) run(s *session) error {
 	if err := cycles.cycle(c.Warmup, c.AtOnce); err != nil {
 		return err
 	}
-	if err := s.pass(c.Settle); err != nil {
-		return err
-	}
-	from, err := s.mark()
-	if err != nil {
-		return err
-	}
-	if err := cycles.cycle(c.Cycles, c.AtOnce); err != nil {
-		return err
-	}
-	done, err := s.mark()
-	if err != nil {
-		return err
-	}
-	if err := s.pass(c.Settle); err != nil {
-		return err
-	}
-	to, err := s.mark()
-	if err != nil {
-		return err
-	}
-	n := float64(c.Cycles)
-	s.figures.add("cycles_per_s", "1/s", n/(done.at-from.at).Seconds())
-	if s.target.PID != 0 {
-		s.figures.add("cpu_per_cycle_us", "µs", float64((done.server.cpu()-from.server.cpu()).Microseconds())/n)
-		s.figures.add("rss_growth_per_cycle_bytes", "B", float64(to.server.Resident-from.server.Resident)/n)
-		s.figures.add("server_rss_mib", "MiB", float64(to.server.Resident)/(1<<20))
-	}
-	return nil
+	figures := names{"cycles_per_s", "cpu_per_cycle_us", "rss_growth_per_cycle_bytes"}
+	return c.measure(s, c.Cycles, figures, func() error { return cycles.cycle(c.Cycles, c.AtOnce) })
 }
 
 // cycle runs so many more cycles.

@@ -5,8 +5,7 @@ import "errors"
 // ClientEvents lets one member of each private channel send client events to the others.
 type ClientEvents struct {
 	Span
-	Conns       int // sockets, spread over the channels; one of each channel sends
-	Channels    int
+	Audience        // one socket of each channel sends
 	Outstanding int // events under way on all channels together
 	Size        int // bytes of an event's data
 }
@@ -18,20 +17,19 @@ func (e *ClientEvents) Headline() string { return "messages_per_cpu_s" }
 func (e *ClientEvents) Validate() error {
 	return errors.Join(
 		e.Span.validate(),
-		validChannels(e.Channels),
-		atLeast("conns", e.Conns, 2*e.Channels),
+		e.Audience.validate(2),
 		atLeast("outstanding", e.Outstanding, 1),
 		validSize(e.Size),
 	)
 }
 
 func (e *ClientEvents) run(s *session) error {
-	s.ledger.openAll("private-bench-", e.Channels)
-	crowd := newCrowd(s.client, s.ledger, s.ledger.spread)
-	if err := crowd.grow(e.Conns); err != nil {
+	crowd, err := s.gather("private-bench-", e.Audience)
+	if err != nil {
 		return err
 	}
 	senders := crowd.sockets[:e.Channels]
+	crowd.sockets = crowd.sockets[e.Channels:] // whose deliveries are counted
 	for _, sender := range senders {
 		sender.subscription.channel.subscribers-- // nobody gets his own
 	}
@@ -46,18 +44,8 @@ func (e *ClientEvents) run(s *session) error {
 	for i := range e.Outstanding {
 		s.sendClientEvent(senders[i%len(senders)], e.Size)
 	}
-	from, to, err := s.during(e.Span)
-	if err != nil {
-		return err
-	}
-	crowd.sockets = crowd.sockets[e.Channels:] // whose deliveries are counted
-	if err := crowd.finish(); err != nil {
-		return err
-	}
-	cpu := s.cost(from, to)
-	s.rate("messages", to.finished-from.finished, from, to, cpu)
-	s.rate("deliveries", to.deliveries-from.deliveries, from, to, cpu)
-	return nil
+	_, _, err = s.deliver(e.Span, crowd, "messages")
+	return err
 }
 
 // sendClientEvent lets a socket send the next event of its channel.

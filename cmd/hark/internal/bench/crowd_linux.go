@@ -7,20 +7,40 @@ import (
 	"strings"
 )
 
+// An Audience is sockets, spread evenly over channels.
+type Audience struct{ Conns, Channels int }
+
+// validate wants so many sockets on each channel.
+func (p Audience) validate(each int) error {
+	return errors.Join(validChannels(p.Channels), atLeast("conns", p.Conns, each*p.Channels))
+}
+
+func validChannels(n int) error {
+	if n < 1 || n > 1<<16 {
+		return fmt.Errorf("--channels must be from 1 to %d, not %d", 1<<16, n)
+	}
+	return nil
+}
+
 // A crowd is sockets with a subscription each, whose deliveries a ledger counts.
 type crowd struct {
 	*client
 	ledger  *ledger
 	sockets []*socket
-	atOnce  int // handshakes under way at one time
-	plan    func(i int) *channel
-	receive int // bytes of the socket's receive buffer; 0: what the system has
+	atOnce  int  // handshakes under way at one time
+	idle    bool // they have no subscriptions
 
 	wanted, ready int
 }
 
-func newCrowd(c *client, l *ledger, plan func(i int) *channel) *crowd {
-	return &crowd{client: c, ledger: l, plan: plan, atOnce: 100}
+// newCrowd is one that is spread over the channels of a ledger.
+func newCrowd(c *client, l *ledger) *crowd { return &crowd{client: c, ledger: l, atOnce: 100} }
+
+// gather opens channels whose names have a prefix, and lets a crowd grow on them.
+func (s *session) gather(prefix string, p Audience) (*crowd, error) {
+	s.ledger.openAll(prefix, p.Channels)
+	c := newCrowd(s.client, s.ledger)
+	return c, c.grow(p.Conns)
 }
 
 // grow connects and subscribes sockets until there are n, and returns when all of them are there.
@@ -38,7 +58,7 @@ func (c *crowd) start() {
 	if i == c.wanted {
 		return
 	}
-	s, err := c.connect(c, i, c.receive)
+	s, err := c.connect(c, i, 0)
 	if err != nil {
 		c.loop.fail(err)
 		return
@@ -47,11 +67,11 @@ func (c *crowd) start() {
 }
 
 func (c *crowd) established(s *socket) {
-	ch := c.plan(s.index)
-	if ch == nil {
+	if c.idle {
 		c.arrived()
 		return
 	}
+	ch := c.ledger.spread(s.index)
 	s.subscription = &subscription{channel: ch}
 	s.subscribe(ch.name, channelData(ch.name, "u"+strconv.Itoa(s.index)))
 }

@@ -9,8 +9,7 @@ import (
 // Fanout publishes the next event when all subscribers have one, so that as many as wanted are under way all the time.
 type Fanout struct {
 	Span
-	Conns       int // subscribers, spread over the channels
-	Channels    int
+	Audience
 	Outstanding int  // events under way
 	PerChannel  bool // Outstanding counts for each channel, not for all together
 	Size        int  // bytes of an event's data
@@ -24,17 +23,15 @@ func (f *Fanout) Headline() string { return "deliveries_per_cpu_s" }
 func (f *Fanout) Validate() error {
 	return errors.Join(
 		f.Span.validate(),
-		atLeast("conns", f.Conns, f.Channels),
-		validChannels(f.Channels),
+		f.Audience.validate(1),
 		atLeast("outstanding", f.Outstanding, 1),
 		validSize(f.Size),
 	)
 }
 
 func (f *Fanout) run(s *session) error {
-	s.ledger.openAll("bench-", f.Channels)
-	crowd := newCrowd(s.client, s.ledger, s.ledger.spread)
-	if err := crowd.grow(f.Conns); err != nil {
+	crowd, err := s.gather("bench-", f.Audience)
+	if err != nil {
 		return err
 	}
 	outstanding := f.Outstanding
@@ -64,16 +61,10 @@ func (f *Fanout) run(s *session) error {
 	for i := range outstanding {
 		s.publish(p, s.ledger.spread(i), s.loop.now, f.Size)
 	}
-	from, to, err := s.during(f.Span)
+	from, to, err := s.deliver(f.Span, crowd, "events")
 	if err != nil {
 		return err
 	}
-	if err := crowd.finish(); err != nil {
-		return err
-	}
-	cpu := s.cost(from, to)
-	s.rate("events", to.finished-from.finished, from, to, cpu)
-	s.rate("deliveries", to.deliveries-from.deliveries, from, to, cpu)
 	s.figures.add("deliveries_per_read", "", float64(to.deliveries-from.deliveries)/float64(to.reads-from.reads))
 	return nil
 }
@@ -84,23 +75,9 @@ func (s *session) publish(p *publisher, c *channel, due time.Duration, size int)
 	p.send(request{channel: c, seq: seq, due: due, data: stamp{c.index, seq}.data(size)})
 }
 
-func (s Span) validate() error {
-	if s.Events <= 0 && s.Duration <= 0 {
-		return errors.New("--duration must be more than 0, or --events given")
-	}
-	return nil
-}
-
 func atLeast(flag string, value, least int) error {
 	if value < least {
 		return fmt.Errorf("--%s must be at least %d, not %d", flag, least, value)
-	}
-	return nil
-}
-
-func validChannels(n int) error {
-	if n < 1 || n > 1<<16 {
-		return fmt.Errorf("--channels must be from 1 to %d, not %d", 1<<16, n)
 	}
 	return nil
 }

@@ -103,8 +103,8 @@ func third(subscriber int) bool { return subscriber == 2 }
 // TestFaultsAreFound has servers that spoil one delivery, or one event for everybody.
 func TestFaultsAreFound(t *testing.T) {
 	const conns = 4
-	closed := &Fanout{Span: Span{Events: 10}, Conns: conns, Channels: 1, Outstanding: 2, Size: 64}
-	paced := &Latency{Duration: 20 * time.Millisecond, Rate: 1000, Conns: conns, Channels: 1, Size: 64, Publishers: 1}
+	closed := &Fanout{Span: Span{Events: 10}, Audience: Audience{conns, 1}, Outstanding: 2, Size: 64}
+	paced := &Latency{Pace: Pace{Duration: 20 * time.Millisecond, Rate: 1000, Size: 64, Publishers: 1}, Audience: Audience{conns, 1}}
 	tests := []struct {
 		name     string
 		scenario Scenario
@@ -165,7 +165,7 @@ func TestNodes(t *testing.T) {
 			f.connect(w, r)
 		})).String())
 	}
-	scenario := &Latency{Duration: 20 * time.Millisecond, Rate: 1000, Conns: 4, Channels: 1, Size: 64, Publishers: 1}
+	scenario := &Latency{Pace: Pace{Duration: 20 * time.Millisecond, Rate: 1000, Size: 64, Publishers: 1}, Audience: Audience{4, 1}}
 	result, err := Run(t.Context(), scenario, target, Settings{Patience: patience})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,7 @@ import (
 // when every member has been told of the last.
 type Presence struct {
 	Span
-	Conns    int // members who stay and are told, spread over the channels
-	Channels int
+	Audience // members who stay and are told
 }
 
 // Headline implements Scenario.
@@ -19,7 +18,7 @@ func (p *Presence) Headline() string { return "deliveries_per_cpu_s" }
 
 // Validate implements Scenario.
 func (p *Presence) Validate() error {
-	return errors.Join(p.Span.validate(), validChannels(p.Channels), atLeast("conns", p.Conns, p.Channels))
+	return errors.Join(p.Span.validate(), p.Audience.validate(1))
 }
 
 // A lobby is the presence channels. An arrival is an even event of its channel, a departure an odd one. Members have a
@@ -27,9 +26,8 @@ func (p *Presence) Validate() error {
 type lobby struct{ *crowd }
 
 func (p *Presence) run(s *session) error {
-	s.ledger.openAll("presence-bench-", p.Channels)
-	crowd := newCrowd(s.client, s.ledger, s.ledger.spread)
-	if err := crowd.grow(p.Conns); err != nil {
+	crowd, err := s.gather("presence-bench-", p.Audience)
+	if err != nil {
 		return err
 	}
 	l := &lobby{crowd: crowd}
@@ -38,7 +36,6 @@ func (p *Presence) run(s *session) error {
 	}
 	visitors := make([]*socket, p.Channels)
 	for i := range visitors {
-		var err error
 		if visitors[i], err = s.connect(l, i, 0); err != nil {
 			return err
 		}
@@ -56,17 +53,8 @@ func (p *Presence) run(s *session) error {
 	for _, v := range visitors {
 		l.step(v)
 	}
-	from, to, err := s.during(p.Span)
-	if err != nil {
-		return err
-	}
-	if err := crowd.finish(); err != nil {
-		return err
-	}
-	cpu := s.cost(from, to)
-	s.rate("changes", to.finished-from.finished, from, to, cpu)
-	s.rate("deliveries", to.deliveries-from.deliveries, from, to, cpu)
-	return nil
+	_, _, err = s.deliver(p.Span, crowd, "changes")
+	return err
 }
 
 func all(sockets []*socket, are func(*socket) bool) bool {

@@ -71,19 +71,28 @@ var scenarios = []struct {
 	floor    bool // the floor server can be measured so
 }{
 	{
-		"fanout", &Fanout{Span: Span{Events: 50}, Conns: 20, Channels: 2, Outstanding: 4, Size: 64},
+		"fanout", &Fanout{Span: Span{Events: 50}, Audience: Audience{20, 2}, Outstanding: 4, Size: 64},
 		"deliveries_per_s events_per_s server_rss_mib", 500, true,
 	},
 	{
-		"fanout on each channel", &Fanout{Span: Span{Events: 50}, Conns: 20, Channels: 5, Outstanding: 2, PerChannel: true, Size: 10240},
+		"fanout on each channel", &Fanout{
+			Span:     Span{Events: 50},
+			Audience: Audience{20, 5}, Outstanding: 2, PerChannel: true, Size: 10240,
+		},
 		"deliveries_per_s", 200, true,
 	},
 	{
-		"latency", &Latency{Duration: 50 * time.Millisecond, Rate: 1000, Conns: 20, Channels: 2, Size: 64, Publishers: 4},
+		"latency", &Latency{
+			Pace:     Pace{Duration: 50 * time.Millisecond, Rate: 1000, Size: 64, Publishers: 4},
+			Audience: Audience{20, 2},
+		},
 		"p50_ms p99_ms p999_ms carried behind_at_end", 500, true,
 	},
 	{
-		"latency at two rates", &Latency{Duration: 50 * time.Millisecond, Rate: 1000, BaseRate: 500, Conns: 2, Channels: 1, Size: 64, Publishers: 4},
+		"latency at two rates", &Latency{
+			Pace:     Pace{Duration: 50 * time.Millisecond, Rate: 1000, Size: 64, Publishers: 4},
+			Audience: Audience{2, 1}, BaseRate: 500,
+		},
 		"base_p99_ms p99_ms p99_ratio", 100, true,
 	},
 	{
@@ -95,38 +104,41 @@ var scenarios = []struct {
 		"requests_per_s connections_per_request", 0, true,
 	},
 	{
-		"client events", &ClientEvents{Span: Span{Events: 50}, Conns: 20, Channels: 5, Outstanding: 8, Size: 64},
+		"client events", &ClientEvents{Span: Span{Events: 50}, Audience: Audience{20, 5}, Outstanding: 8, Size: 64},
 		"messages_per_s deliveries_per_s", 150, true,
 	},
 	{
-		"presence", &Presence{Span: Span{Events: 50}, Conns: 20, Channels: 2},
+		"presence", &Presence{Span: Span{Events: 50}, Audience: Audience{20, 2}},
 		"changes_per_s deliveries_per_s", 500, false,
 	},
 	{
-		"connect", &Connect{Conns: 50, Subscriptions: 1, Channels: 5, AtOnce: 10},
+		"connect", &Connect{Conns: 50, Subscriptions: 1, Handshakes: Handshakes{Channels: 5, AtOnce: 10}},
 		"cpu_per_conn_us rss_per_conn_bytes", 0, true,
 	},
 	{
-		"connect without subscription", &Connect{Conns: 50, Channels: 5, AtOnce: 10},
+		"connect without subscription", &Connect{Conns: 50, Handshakes: Handshakes{Channels: 5, AtOnce: 10}},
 		"cpu_per_conn_us rss_per_conn_bytes", 0, true,
 	},
 	{
-		"churn", &Churn{Cycles: 50, Warmup: 10, AtOnce: 10, Channels: 5},
+		"churn", &Churn{Cycles: 50, Warmup: 10, Handshakes: Handshakes{Channels: 5, AtOnce: 10}},
 		"cpu_per_cycle_us rss_growth_per_cycle_bytes", 0, true,
 	},
 	{
-		"storm", &Storm{Duration: 50 * time.Millisecond, Crowd: 50, AtOnce: 20, Rate: 200, Conns: 5, Size: 64, Publishers: 4},
-		"quiet_p99_ms storm_p99_ms p99_ratio again_per_s", 50, true,
-	},
-	{
-		"storm of subscriptions", &Storm{
-			Duration: 50 * time.Millisecond, Crowd: 50, AtOnce: 20, PerSecond: 1000, Stay: true,
-			Rate: 200, Conns: 5, Size: 64, Publishers: 4,
+		"storm", &Storm{
+			Pace:  Pace{Duration: 50 * time.Millisecond, Rate: 200, Size: 64, Publishers: 4},
+			Crowd: 50, AtOnce: 20, Conns: 5,
 		},
 		"quiet_p99_ms storm_p99_ms p99_ratio again_per_s", 50, true,
 	},
 	{
-		"slow", &Slow{Duration: 300 * time.Millisecond, Rate: 2000, Conns: 4, Size: 10240, Publishers: 4},
+		"storm of subscriptions", &Storm{
+			Pace:  Pace{Duration: 50 * time.Millisecond, Rate: 200, Size: 64, Publishers: 4},
+			Crowd: 50, AtOnce: 20, PerSecond: 1000, Stay: true, Conns: 5,
+		},
+		"quiet_p99_ms storm_p99_ms p99_ratio again_per_s", 50, true,
+	},
+	{
+		"slow", &Slow{Pace: Pace{Duration: 300 * time.Millisecond, Rate: 2000, Size: 10240, Publishers: 4}, Conns: 4},
 		"quiet_p99_ms stalled_p99_ms p99_ratio stalled_open", 4000, false,
 	},
 }
@@ -173,7 +185,7 @@ func TestTriggerKeepsConnections(t *testing.T) {
 
 // TestSlowAreClosed is what slow readers meet with Hark.
 func TestSlowAreClosed(t *testing.T) {
-	result, err := Run(t.Context(), &Slow{Duration: 300 * time.Millisecond, Rate: 2000, Conns: 2, Stalled: 2, Size: 10240, Publishers: 4},
+	result, err := Run(t.Context(), &Slow{Pace: Pace{Duration: 300 * time.Millisecond, Rate: 2000, Size: 10240, Publishers: 4}, Conns: 2, Stalled: 2},
 		hark(t), Settings{Patience: patience})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +201,7 @@ func TestRunRefuses(t *testing.T) {
 	secure.Scheme = "https"
 	wrongKey := hark(t)
 	wrongKey.URL.App.Key.Secret = "wrong"
-	connect := &Connect{Conns: 10, Channels: 1, AtOnce: 1}
+	connect := &Connect{Conns: 10, Handshakes: Handshakes{Channels: 1, AtOnce: 1}}
 	for _, test := range []struct {
 		name     string
 		scenario Scenario
@@ -198,8 +210,8 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{"nobody listens", connect, Target{URL: nobody}, "connection refused"},
 		{"TLS", connect, Target{URL: secure}, "http and ws only"},
-		{"too few connections", &Connect{Conns: 1, Channels: 1, AtOnce: 1}, Target{URL: nobody}, "--conns must be at least 10, not 1"},
-		{"a wrong signature", &Presence{Span: Span{Events: 1}, Conns: 1, Channels: 1}, wrongKey, "the server says: "},
+		{"too few connections", &Connect{Conns: 1, Handshakes: Handshakes{Channels: 1, AtOnce: 1}}, Target{URL: nobody}, "--conns must be at least 10, not 1"},
+		{"a wrong signature", &Presence{Span: Span{Events: 1}, Audience: Audience{1, 1}}, wrongKey, "the server says: "},
 		{"a wrong secret", &Trigger{Span: Span{Events: 1}, Conns: 1, Size: 64}, wrongKey, "401"},
 		{"no process", &Trigger{Span: Span{Events: 1}, Conns: 1, Size: 64}, Target{URL: hark(t).URL, PID: 1 << 30}, "the server's process"},
 	} {

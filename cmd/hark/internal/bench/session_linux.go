@@ -96,10 +96,29 @@ func (s *session) mark() (moment, error) {
 	return m, err
 }
 
+// around marks before and after something.
+func (s *session) around(f func() error) (from, to moment, err error) {
+	if from, err = s.mark(); err != nil {
+		return from, to, err
+	}
+	if err = f(); err != nil {
+		return from, to, err
+	}
+	to, err = s.mark()
+	return from, to, err
+}
+
 // A Span is how long a scenario measures.
 type Span struct {
 	Duration time.Duration
 	Events   int // end after so many, whatever the time; 0: after Duration
+}
+
+func (s Span) validate() error {
+	if s.Events <= 0 && s.Duration <= 0 {
+		return errors.New("--duration must be more than 0, or --events given")
+	}
+	return nil
 }
 
 // before is the part of a span for which a server is warmed up before.
@@ -108,24 +127,37 @@ const before = 5
 // during warms up and then measures over a span.
 func (s *session) during(span Span) (from, to moment, err error) {
 	stretch := func(part int) error {
-		if span.Events > 0 {
-			until := s.finished + max(1, span.Events/part)
-			return s.loop.run(s.ctx, s.patience, func() bool { return s.finished >= until })
+		if span.Events <= 0 {
+			return s.pass(span.Duration / time.Duration(part))
 		}
-		return s.pass(span.Duration / time.Duration(part))
+		until := s.finished + max(1, span.Events/part)
+		err := s.loop.run(s.ctx, s.patience, func() bool { return s.finished >= until })
+		if errors.Is(err, errStalled) {
+			return nil
+		}
+		return err
 	}
-	if err := stretch(before); err != nil && !errors.Is(err, errStalled) {
+	if err := stretch(before); err != nil {
 		return from, to, err
 	}
-	if from, err = s.mark(); err != nil {
-		return from, to, err
-	}
-	if err := stretch(1); err != nil && !errors.Is(err, errStalled) {
-		return from, to, err
-	}
-	to, err = s.mark()
+	from, to, err = s.around(func() error { return stretch(1) })
 	s.closing = true
 	return from, to, err
+}
+
+// deliver measures over a span, waits for what is still on its way to a crowd, and adds what it cost: each delivery, and
+// each of what the scenario has counted and names.
+func (s *session) deliver(span Span, to *crowd, finished string) (from, until moment, err error) {
+	if from, until, err = s.during(span); err != nil {
+		return from, until, err
+	}
+	if err := to.finish(); err != nil {
+		return from, until, err
+	}
+	cpu := s.cost(from, until)
+	s.rate(finished, until.finished-from.finished, from, until, cpu)
+	s.rate("deliveries", until.deliveries-from.deliveries, from, until, cpu)
+	return from, until, nil
 }
 
 // cost adds the figures that every scenario has: what the server and the client used between two moments.

@@ -3,17 +3,13 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Slow lets some subscribers stop reading, and measures what the others notice of it.
 type Slow struct {
-	Duration   time.Duration // of each of the two phases
-	Rate       float64       // events a second
-	Conns      int           // subscribers that read
-	Stalled    int           // subscribers that stop to; 0: one for each hundred of Conns
-	Size       int           // bytes of an event's data
-	Publishers int
+	Pace
+	Conns   int // subscribers that read
+	Stalled int // subscribers that stop to; 0: one for each hundred of Conns
 }
 
 // Headline implements Scenario.
@@ -21,22 +17,15 @@ func (w *Slow) Headline() string { return "p99_ratio" }
 
 // Validate implements Scenario.
 func (w *Slow) Validate() error {
-	return errors.Join(
-		validPace(w.Rate, w.Duration),
-		atLeast("conns", w.Conns, 1),
-		atLeast("stalled", w.Stalled, 0),
-		atLeast("publishers", w.Publishers, 1),
-		validSize(w.Size),
-	)
+	return errors.Join(w.Pace.validate(), atLeast("conns", w.Conns, 1), atLeast("stalled", w.Stalled, 0))
 }
 
 // smallBuffer is the receive buffer of those who stall, in bytes: the kernel shall not read for them.
 const smallBuffer = 4 << 10
 
 func (w *Slow) run(s *session) error {
-	s.ledger.openAll("bench-", 1)
-	crowd := newCrowd(s.client, s.ledger, s.ledger.spread)
-	if err := crowd.grow(w.Conns); err != nil {
+	crowd, err := s.gather("bench-", Audience{w.Conns, 1})
+	if err != nil {
 		return err
 	}
 	stalled := w.Stalled
@@ -47,20 +36,16 @@ func (w *Slow) run(s *session) error {
 	if err := asleep.connectAll(stalled); err != nil {
 		return err
 	}
-	p, err := newPublisher(s.client, w.Publishers)
+	paced, err := s.pace(w.Pace)
 	if err != nil {
 		return err
 	}
-	paced := pacing{publisher: p, rate: w.Rate, size: w.Size}
-	if err := paced.run(s, w.Duration/before); err != nil { // to warm up
-		return err
-	}
-	quiet, err := paced.measure(s, s.after(w.Duration))
+	quiet, err := paced.baseline()
 	if err != nil {
 		return err
 	}
 	asleep.pause(true)
-	disturbed, err := paced.measure(s, s.after(w.Duration))
+	disturbed, err := paced.measure(s.after(w.Duration))
 	if err != nil {
 		return err
 	}
@@ -75,21 +60,6 @@ func (w *Slow) run(s *session) error {
 	s.figures.add("stalled_open", "", float64(stalled-asleep.ended))
 	s.compareLateness("quiet_", quiet, "stalled_", disturbed)
 	return nil
-}
-
-// after says whether so much time has passed since it was made.
-func (s *session) after(d time.Duration) func() bool {
-	end := time.Since(s.loop.began) + d
-	return func() bool { return s.loop.now >= end }
-}
-
-// compareLateness adds the figures of two phases.
-func (s *session) compareLateness(firstPrefix string, first *histogram, prefix string, other *histogram) {
-	s.lateness(firstPrefix, first)
-	s.lateness(prefix, other)
-	if base := first.quantile(0.99); base > 0 {
-		s.figures.add("p99_ratio", "", float64(other.quantile(0.99))/float64(base))
-	}
 }
 
 // Sleepers subscribe, and do not count what they receive.

@@ -12,15 +12,12 @@ import (
 // Storm lets a crowd connect and subscribe again, over and over, and measures what the subscribers of another channel notice of
 // it. The crowd is served by a thread of its own.
 type Storm struct {
-	Duration   time.Duration // of the quiet phase, and of the storm
-	Crowd      int           // sockets that come again
-	AtOnce     int           // how many of them at one time
-	PerSecond  int           // how many in a second, at most; 0: as many as the server takes
-	Stay       bool          // they stay connected, and only subscribe again
-	Rate       float64       // events a second on the other channel
-	Conns      int           // its subscribers
-	Size       int           // bytes of an event's data
-	Publishers int
+	Pace           // on the other channel
+	Conns     int  // its subscribers
+	Crowd     int  // sockets that come again
+	AtOnce    int  // how many of them at one time
+	PerSecond int  // how many in a second, at most; 0: as many as the server takes
+	Stay      bool // they stay connected, and only subscribe again
 }
 
 // Headline implements Scenario.
@@ -29,23 +26,20 @@ func (t *Storm) Headline() string { return "p99_ratio" }
 // Validate implements Scenario.
 func (t *Storm) Validate() error {
 	return errors.Join(
-		validPace(t.Rate, t.Duration),
+		t.Pace.validate(),
 		atLeast("crowd", t.Crowd, 1),
 		atLeast("at-once", t.AtOnce, 1),
 		atLeast("per-second", t.PerSecond, 0),
 		atLeast("conns", t.Conns, 1),
-		atLeast("publishers", t.Publishers, 1),
-		validSize(t.Size),
 	)
 }
 
 func (t *Storm) run(s *session) error {
-	s.ledger.openAll("bench-", 1)
-	crowd := newCrowd(s.client, s.ledger, s.ledger.spread)
-	if err := crowd.grow(t.Conns); err != nil {
+	crowd, err := s.gather("bench-", Audience{t.Conns, 1})
+	if err != nil {
 		return err
 	}
-	p, err := newPublisher(s.client, t.Publishers)
+	paced, err := s.pace(t.Pace)
 	if err != nil {
 		return err
 	}
@@ -54,19 +48,18 @@ func (t *Storm) run(s *session) error {
 		return err
 	}
 	defer other.loop.close()
-	storm := newStorm(other, t.AtOnce)
+	l := &ledger{}
+	l.open("bench-storm")
+	storm := newCrowd(other, l)
+	storm.atOnce = t.AtOnce
 	if err := storm.grow(t.Crowd); err != nil {
 		return err
 	}
-	paced := pacing{publisher: p, rate: t.Rate, size: t.Size}
-	if err := paced.run(s, t.Duration/before); err != nil { // to warm up
-		return err
-	}
-	quiet, err := paced.measure(s, s.after(t.Duration))
+	quiet, err := paced.baseline()
 	if err != nil {
 		return err
 	}
-	disturbed, again, took, err := t.disturb(s, storm, &paced)
+	disturbed, again, took, err := t.disturb(storm, paced)
 	if err != nil {
 		return err
 	}
@@ -78,17 +71,9 @@ func (t *Storm) run(s *session) error {
 	return nil
 }
 
-func newStorm(c *client, atOnce int) *crowd {
-	l := &ledger{}
-	crowd := newCrowd(c, l, func(int) *channel { return l.channels[0] })
-	l.open("bench-storm")
-	crowd.atOnce = atOnce
-	return crowd
-}
-
 // disturb measures during the storm. The goroutine of the crowd has ended when it returns.
-func (t *Storm) disturb(s *session, storm *crowd, paced *pacing) (late *histogram, again int, took time.Duration, err error) {
-	ctx, cancel := context.WithCancel(s.ctx)
+func (t *Storm) disturb(storm *crowd, paced *pacing) (late *histogram, again int, took time.Duration, err error) {
+	ctx, cancel := context.WithCancel(storm.ctx)
 	defer cancel()
 	storm.ctx = ctx
 	var over atomic.Bool
@@ -103,7 +88,7 @@ func (t *Storm) disturb(s *session, storm *crowd, paced *pacing) (late *histogra
 		over.Store(true)
 		ended <- err
 	}()
-	late, err = paced.measure(s, over.Load)
+	late, err = paced.measure(over.Load)
 	cancel()
 	if failed := <-ended; failed != nil && err == nil {
 		err = fmt.Errorf("the storm: %w", failed)
@@ -149,7 +134,7 @@ func (c *crowd) again(i int, stay bool) {
 	}
 	s.line.close()
 	var err error
-	if c.sockets[i], err = c.connect(c, i, c.receive); err != nil {
+	if c.sockets[i], err = c.connect(c, i, 0); err != nil {
 		c.loop.fail(err)
 	}
 }
