@@ -20,8 +20,9 @@ type Config struct {
 	// Redis says where Redis is and how to log in: a single Redis, one behind
 	// Sentinels (MasterName), or a Redis Cluster (several Addrs, or IsClusterMode).
 	// What the broker depends on is set by it: MaxRetries, MaxRedirects,
-	// ContextTimeoutEnabled. Zero DialTimeout: 1 s. Zero Protocol: 2. ParseURL makes
-	// one of a URL. It is not modified.
+	// ContextTimeoutEnabled. Zero DialTimeout: 1 s. Zero Protocol: 2. Nil Dialer: one with
+	// few system calls; one of your own does TLS itself, too. ParseURL makes one of a URL.
+	// It is not modified.
 	Redis redis.UniversalOptions
 	// Prefix begins every key; "": "hark". It has no braces.
 	Prefix string
@@ -118,6 +119,9 @@ func (c Config) withDefaults() Config {
 	r.DialerRetries = 1
 	r.DialTimeout = orDefault(r.DialTimeout, time.Second)
 	r.Protocol = orDefault(r.Protocol, 2)
+	if r.Dialer == nil {
+		r.Dialer = dialer(*r)
+	}
 	if r.MaintNotificationsConfig == nil {
 		r.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	}

@@ -5,7 +5,7 @@
 // # The way of an event
 //
 //	Broker.Publish      encode, once                          broker.go, envelope.go
-//	pipe                with what else waits, one round trip  pipe.go
+//	pipe                one round trip, with what else waits  pipe.go
 //	publish.lua         the next position, the stream, the cached event, SPUBLISH: one step
 //	line                the connection that subscribes        line.go
 //	delivery            is it the next? else read the stream  delivery.go
@@ -92,7 +92,8 @@
 // # When something fails
 //
 // A connection breaks, or is silent: it is made anew, and each place on it caught up
-// from its stream. A stream that does not reach back far enough is a gap.
+// from its stream. A stream that does not reach back far enough is a gap. One that Redis
+// has closed while nothing was under way on it is not used again.
 //
 // Redis is away: Publish and Enter are ErrUnavailable, at once when that is known and
 // within Config.Timeout before. Leave is applied here and told later. Nothing is

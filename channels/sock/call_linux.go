@@ -18,12 +18,15 @@ func Write(fd int, p []byte) (int, error) {
 	return call(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
-// Read is read(2) of a socket that Go has made non-blocking.
+// Read is read(2) of a socket that Go has made non-blocking. However long p is, it reads
+// no more than the kernel copies in a few microseconds.
 func Read(fd int, p []byte) (int, error) {
-	if len(p) > long {
-		return syscall.Read(fd, p)
-	}
-	return call(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
+	return call(syscall.SYS_RECVFROM, fd, p[:min(len(p), long)], syscall.MSG_DONTWAIT)
+}
+
+// Peek is Read that leaves the bytes where they are.
+func Peek(fd int, p []byte) (int, error) {
+	return call(syscall.SYS_RECVFROM, fd, p, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 }
 
 func call(number uintptr, fd int, p []byte, flags uintptr) (int, error) {

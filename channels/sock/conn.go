@@ -31,6 +31,22 @@ func Wrap(c net.Conn) net.Conn {
 	return w
 }
 
+// Silent reports whether c, which Wrap has returned, is open as far as is known here and
+// nothing waits to be read from it. Where that cannot be seen it is true.
+func Silent(c net.Conn) bool {
+	w, ok := c.(*conn)
+	if !ok {
+		return true
+	}
+	silent := false
+	err := w.raw.Control(func(fd uintptr) {
+		var first [1]byte
+		_, err := Peek(int(fd), first[:])
+		silent = errors.Is(err, syscall.EAGAIN)
+	})
+	return silent && err == nil
+}
+
 // A conn is a connection that Wrap returns.
 type conn struct {
 	net.Conn

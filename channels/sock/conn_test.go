@@ -118,3 +118,41 @@ func TestMuch(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSilent looks at a connection without taking anything from it.
+func TestSilent(t *testing.T) {
+	c, other, err := pair("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got := sock.Silent(c); got != want {
+			t.Errorf("%s Silent = %v, want %v", when, got, want)
+		}
+	}
+	expect("before anything has come", true)
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	expect("with a byte to read", false)
+	if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
+		t.Fatalf("after Silent Read = %d, %v, want the byte", n, err)
+	}
+	expect("when that has been read", true)
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect("closed at the other end", false)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect("closed", false)
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if !sock.Silent(a) {
+		t.Error("of what Wrap leaves as it is Silent = false, want true: nothing is known of it")
+	}
+}
