@@ -61,8 +61,8 @@ type Envelope struct {
 
 	// frame is the event, encoded by the node that publishes it, for itself.
 	frame protocol.Frame
-	// helped says that the publisher has nothing else to do at once, and helps
-	// the flushers when it has been delivered.
+	// helped says that whoever publishes it, or delivers it, has nothing else to do at
+	// once, and helps the flushers then.
 	helped bool
 	// to is To, compiled by the node that publishes it, for itself.
 	to *matcher
@@ -194,7 +194,8 @@ func (e *SilentError) Unwrap() error { return e.Err }
 // A Sink is told by a broker what happens, place by place in order. Calls for
 // one place never overlap. No method but Answer blocks.
 type Sink interface {
-	// Deliver hands over the next envelope of its place.
+	// Deliver hands over the next envelope of its place. It may send it to a few sockets
+	// itself, on the caller's goroutine.
 	Deliver(e Envelope)
 	// Gap says that envelopes of p were lost and what its state is now. For
 	// ControlChannel, before the first State(nil), it says where the app's commands

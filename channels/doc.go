@@ -21,7 +21,8 @@
 //
 // Where few are subscribed, whoever publishes, joins or leaves does the flusher's
 // part itself, after the locks of the above are released (flusher.help): to wake
-// a goroutine would cost more.
+// a goroutine would cost more. With a broker of many nodes that is the sink, since an
+// event may be delivered after Publish has returned, and on other nodes.
 //
 // A trigger by REST enters at App.Trigger and takes the same way from
 // Hub.publish on. A subscription takes it as an entry of the same lists

@@ -11,13 +11,21 @@ import (
 	"hark/protocol"
 )
 
-// few is up to how many subscribers a publisher serves itself, where the flusher
-// has little else to do: to wake a goroutine costs as much as some writes.
-const few = 8
+const (
+	// few is up to how many subscribers are served by whoever publishes to them, or
+	// hears what another node has published, where the flusher has little else to do: to
+	// wake a goroutine costs as much as some writes.
+	few = 8
+	// shortLull and longLull are after what a lull a flusher is helped, by who publishes
+	// and by the sink, in multiples of what its last round took: events that come faster
+	// had better be joined. The sink hands over all that a broker tells, one after the
+	// other, so that what it sends itself keeps the rest waiting.
+	shortLull, longLull = 1, 8
+)
 
 // A flusher sends what is published to the sockets of its share. Only whoever
 // holds its turn touches their place in a channel, so a pass needs no lock. That
-// is its own goroutine, or for a moment a publisher:
+// is its own goroutine, or for a moment whoever publishes or delivers:
 //
 //	run, or help
 //	├─ awake                the places that have rested long enough
@@ -121,16 +129,15 @@ func (fl *flusher) work() (due time.Time, more bool) {
 
 // help serves the one place that its caller has given something to do. It leaves
 // that to run if there is more to do, or if the flusher has been idle for less
-// than its last round took: when events come that fast, they had better be
-// joined.
-func (fl *flusher) help() {
+// than a lull, in multiples of what its last round took.
+func (fl *flusher) help(lull time.Duration) {
 	if !fl.turn.TryLock() {
 		fl.signal()
 		return
 	}
 	rested := len(fl.resting)
 	defer fatal()
-	if time.Since(fl.ended) >= fl.took && fl.take(true) {
+	if time.Since(fl.ended) >= lull*fl.took && fl.take(true) {
 		fl.serve()
 	}
 	moved := len(fl.resting) > rested // run has to set its timer

@@ -10,26 +10,44 @@ import (
 	"hark/channels/hubtest"
 )
 
-// A publisher serves a few subscribers itself: they have the event when Trigger
-// returns.
-func TestPublisherHelps(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		config := hubtest.Config()
-		config.Flushers = 1
-		h := hubtest.Start(t, config)
-		c := &gatherConn{t: t}
-		s := h.Connect(c, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
-		defer s.End()
-		s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"x"}}`))
-		synctest.Wait()
-		c.writes = nil
-		for i := range 3 {
-			trigger(t, h, channels.Trigger{Name: "e", Channels: []string{"x"}})
-			if len(c.writes) != i+1 {
-				t.Fatalf("%d events had been written when Trigger returned, want %d", len(c.writes), i+1)
-			}
+// A few subscribers are served by whoever publishes, or hands over what the broker
+// tells: here they have the event when Trigger returns, with either broker.
+func TestFewAreServedAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		broker func() channels.Broker
+	}{
+		{"by a publisher", func() channels.Broker { return channels.NewMemory() }},
+		{"by the sink", func() channels.Broker {
+			m := channels.NewMemory()
+			return struct { // not Local
+				channels.Broker
+				channels.Questions
+			}{m, m}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { servedAtOnce(t, tt.broker()) })
+		})
+	}
+}
+
+func servedAtOnce(t *testing.T, b channels.Broker) {
+	config := hubtest.Config()
+	config.Flushers, config.Broker = 1, b
+	h := hubtest.Start(t, config)
+	c := &gatherConn{t: t}
+	s := h.Connect(c, channels.ConnectRequest{Key: hubtest.Key, Protocol: "7", HasProtocol: true})
+	defer s.End()
+	s.Receive([]byte(`{"event":"pusher:subscribe","data":{"channel":"x"}}`))
+	synctest.Wait()
+	c.writes = nil
+	for i := range 3 {
+		trigger(t, h, channels.Trigger{Name: "e", Channels: []string{"x"}})
+		if len(c.writes) != i+1 {
+			t.Fatalf("%d events had been written when Trigger returned, want %d", len(c.writes), i+1)
 		}
-	})
+	}
 }
 
 // Whoever serves, and whatever leaves together, the order is that of publishing,

@@ -200,11 +200,17 @@ func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error
 	e.helped = e.helped && h.local // else it may be delivered after Publish has returned
 	err := h.order(ctx, e, deadline)
 	if e.helped {
-		for _, f := range h.flushers {
-			f.help()
-		}
+		h.help(shortLull)
 	}
 	return err
+}
+
+// help serves the few for whom the caller has just given the flushers something, as far
+// as these have been idle for a lull. The caller holds no lock of the hub.
+func (h *Hub) help(lull time.Duration) {
+	for _, f := range h.flushers {
+		f.help(lull)
+	}
 }
 
 // order is publish without the help.

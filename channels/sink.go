@@ -4,7 +4,8 @@ package channels
 type sink Hub
 
 // Deliver hands an envelope to the channel it belongs to, if anybody here is
-// on it.
+// on it. An event of a broker that is not local it also sends, if they are few: to
+// wake a flusher costs as much.
 func (k *sink) Deliver(e Envelope) {
 	h := (*Hub)(k)
 	if e.Kind == KindControl {
@@ -26,7 +27,12 @@ func (k *sink) Deliver(e Envelope) {
 			except = s.subscription(c)
 		}
 	}
+	here := !h.local && e.Kind == KindEvent // where the broker is local the publisher helps, if it has nothing else to do
+	e.helped = e.helped || here
 	c.deliver(e, except, h.config.Counters)
+	if here {
+		h.help(longLull)
+	}
 }
 
 // narrow compiles a selector of another node. What cannot be understood selects
