@@ -97,7 +97,7 @@ func New(c Config) (*Broker, error) {
 		lines, pipes = c.Partitions, c.Partitions
 	}
 	for range pipes {
-		b.pipes = append(b.pipes, &pipe{queue: make(chan *call, c.Queue)})
+		b.pipes = append(b.pipes, newPipe(c))
 	}
 	tags := tagsOf(c.Partitions)
 	for i := range lines {
@@ -139,7 +139,7 @@ func (b *Broker) Run(ctx context.Context, s channels.Sink) error {
 	var owned sync.WaitGroup
 	for _, p := range b.pipes {
 		p.client = b.client
-		owned.Go(func() { p.run(inner, b.config.Timeout) })
+		owned.Go(func() { p.run(inner) })
 	}
 	for _, l := range b.lines {
 		owned.Go(func() { l.run(inner) })
@@ -164,7 +164,15 @@ func (b *Broker) ready() error {
 
 // within bounds a call.
 func (b *Broker) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, b.config.Timeout, channels.ErrUnavailable)
+	return within(ctx, b.config.Timeout)
+}
+
+// within bounds ctx, if it does not end that soon by itself.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d, channels.ErrUnavailable)
 }
 
 // look has the next beat come at once: a call has failed.

@@ -42,7 +42,7 @@ func newControl(b *Broker) *control {
 	c := &control{broker: b, keys: b.newKeys("c"), listens: make(chan struct{}), apps: make(map[string]bool)}
 	c.pipe, c.line = b.pipes[0], b.lines[0]
 	if b.config.cluster() { // its slot is one of its own
-		c.pipe, c.line = &pipe{queue: make(chan *call, b.config.Queue)}, newLine(b, c.keys.base+"line")
+		c.pipe, c.line = newPipe(b.config), newLine(b, c.keys.base+"line")
 		b.pipes, b.lines = append(b.pipes, c.pipe), append(b.lines, c.line)
 	}
 	c.channelOf = c.keys.base + "c"

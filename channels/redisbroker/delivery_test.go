@@ -35,21 +35,20 @@ func TestPastTheLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := []any{"fill", "2", "0", []any{[]any{"1-2", []any{"e", body}}}}
-	for name, past := range map[string]func(d *delivery, calls chan *call){
-		"a reply": func(d *delivery, calls chan *call) {
+	for name, past := range map[string]func(d *delivery, next func() *call){
+		"a reply": func(d *delivery, next func() *call) {
 			d.open(message{epoch: 1, seq: 1, ms: 1})
 			d.refresh()
-			c := <-calls
+			c := next()
 			time.Sleep(1500 * time.Millisecond)
-			c.reply = answer
-			close(c.done)
+			c.answer(answer, nil)
 		},
-		"what was kept": func(d *delivery, _ chan *call) {
+		"what was kept": func(d *delivery, _ func() *call) {
 			d.heard("p1 2 1 " + body)
 			time.Sleep(1500 * time.Millisecond)
 			d.open(message{epoch: 1, seq: 1, ms: 1})
 		},
-		"a message": func(d *delivery, _ chan *call) {
+		"a message": func(d *delivery, _ func() *call) {
 			d.open(message{epoch: 1, seq: 1, ms: 1})
 			time.Sleep(1500 * time.Millisecond)
 			d.heard("p1 2 1 " + body)
@@ -66,13 +65,17 @@ func TestPastTheLease(t *testing.T) {
 				b.sink, b.tasks.ctx = sink, ctx
 				p := b.hold(channels.Place{App: "1", Channel: "private-a"}, true)
 				p.mu.Unlock()
+				pipe := p.partition.pipe
+				pipe.busy = true // so that calls wait for next
+				next := func() *call {
+					synctest.Wait()
+					return pipe.gather()[0]
+				}
 				b.lease.extend(time.Now().Add(time.Second))
-				past(&p.delivery, p.partition.pipe.queue)
+				past(&p.delivery, next)
 				sink.expect(t, "past the lease")
 				b.lease.extend(time.Now().Add(time.Second))
-				c := <-p.partition.pipe.queue
-				c.reply = answer
-				close(c.done)
+				next().answer(answer, nil)
 				sink.expect(t, "within the next", "secret")
 				cancel()
 				b.tasks.wait()

@@ -1,6 +1,7 @@
 package redisbroker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -87,6 +88,35 @@ func TestLostAnswers(t *testing.T) {
 	if info := b.info(p); info.Sockets != 22 || info.Users != 2 {
 		t.Errorf("counted %+v, want 22 sockets of 2 users", info)
 	}
+}
+
+// Who sends a call waits for its answer no longer than its context lasts, and whoever
+// comes after it is not concerned.
+func TestSenderGivesUp(t *testing.T) {
+	s := redistest.Start(t, redistest.Options{})
+	proxy := redistest.NewProxy(t, s.Addr())
+	config := through(proxy, prefix())
+	config.Timeout = patience
+	n := run(t, config)
+	p := place("a")
+	n.enter(p, user("1.1", ""))
+	proxy.Stall(redistest.FromRedis)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	publish := func(ctx context.Context, name string) error {
+		_, err := n.Publish(ctx, channels.Envelope{Place: p, Name: name})
+		return err
+	}
+	second := make(chan error, 1)
+	go func() { second <- publish(t.Context(), "second") }()
+	if err := publish(ctx, "first"); !errors.Is(err, channels.ErrUnavailable) {
+		t.Errorf("Publish without an answer: %v, want ErrUnavailable", err)
+	}
+	proxy.Heal()
+	if err := <-second; err != nil {
+		t.Errorf("Publish beside it: %v", err)
+	}
+	n.heard(p, "second")
 }
 
 // A user whose Enter is made again, since its answer was lost, has come once.
