@@ -77,18 +77,27 @@ func (b *Broker) pulse(ctx context.Context) (found []finding, next time.Duration
 			return nil, b.config.Lease, err
 		}
 	}
-	found, next, err = b.beat(ctx)
-	if err != nil && b.up.Load() && ctx.Err() == nil { // one lost answer is no outage
+	err = b.twice(ctx, func() (err error) {
 		found, next, err = b.beat(ctx)
-	}
+		return err
+	})
 	if err == nil && !b.begun {
 		b.begun = true
 		b.clearEnded(ctx, found)
 	}
 	if err == nil {
-		err = b.control.catchUp(ctx)
+		err = b.twice(ctx, func() error { return b.control.catchUp(ctx) })
 	}
 	return found, next, err
+}
+
+// twice calls f again if it fails while Redis can be reached: one lost answer is no outage.
+func (b *Broker) twice(ctx context.Context, f func() error) error {
+	err := f()
+	if err != nil && b.up.Load() && ctx.Err() == nil {
+		err = f()
+	}
+	return err
 }
 
 // away says that Redis cannot be reached: at once, then about once a second.
