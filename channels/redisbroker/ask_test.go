@@ -243,3 +243,42 @@ func TestAskTooMuch(t *testing.T) {
 	close(release)
 	n.askUntil(1, 0) // it answers again
 }
+
+// Questions that wait for answers have a few connections to Redis, and leave the others.
+func TestAsksAtOnce(t *testing.T) {
+	const asks, most = 10, 4
+	s := redistest.Start(t, redistest.Options{})
+	n := run(t, redisbroker.Config{Redis: redis.UniversalOptions{Addrs: []string{s.Addr()}}, Prefix: prefix()})
+	asked, answer := make(chan struct{}, asks), make(chan struct{})
+	n.change(func() {
+		n.answer = func(ctx context.Context) (string, error) {
+			asked <- struct{}{}
+			<-answer
+			return "I", nil
+		}
+	})
+	failed := make(chan error, asks)
+	for range asks {
+		go func() {
+			_, err := n.Ask(t.Context(), "who is there?")
+			failed <- err
+		}()
+	}
+	for range most {
+		<-asked
+	}
+	for range 20 { // enough for another question to come, if there were one
+		if _, err := s.Do("PING"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more := len(asked); more > 0 {
+		t.Errorf("%d questions wait for answers, want %d", most+more, most)
+	}
+	close(answer)
+	for range asks {
+		if err := <-failed; err != nil {
+			t.Errorf("Ask: %v", err)
+		}
+	}
+}
