@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -62,6 +63,9 @@ func (c *conn) serve(h http.Hijacker, first *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	if r, ok := accepted.(*replay); ok { // it was given back before
+		accepted = r.Accepted()
+	}
 	c.start(accepted, first)
 	defer c.cancel()
 	c.in = bufio.NewReaderSize(&replay{c.conn, bytes.Clone(early)}, headSize)
@@ -289,6 +293,24 @@ func (b *body) skip() bool {
 type replay struct {
 	net.Conn
 	early []byte
+}
+
+// Accepted returns the connection as it was accepted, for who takes it over: a
+// websocket's transport needs its socket. It returns r itself while what has been read
+// is still to be read again; net/http does so at once.
+func (r *replay) Accepted() net.Conn {
+	if len(r.early) > 0 {
+		return r
+	}
+	return r.Conn
+}
+
+// CloseWrite ends our direction, if that can be ended alone.
+func (r *replay) CloseWrite() error {
+	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // Read implements net.Conn.

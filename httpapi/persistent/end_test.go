@@ -45,14 +45,21 @@ type client struct {
 	in   *bufio.Reader
 }
 
+func newClient(t *testing.T, c net.Conn) *client { return &client{t, c, bufio.NewReader(c)} }
+
 // serve runs s for a test in a bubble, and returns a client.
 func serve(t *testing.T, s *http.Server) (*persistent.Connections, *client) {
+	return serveOn(t, s, func(c net.Conn) net.Conn { return c })
+}
+
+// serveOn is serve with what wrap makes of the server's end of the connection.
+func serveOn(t *testing.T, s *http.Server, wrap func(net.Conn) net.Conn) (*persistent.Connections, *client) {
 	kept := persistent.Keep(s, func(*http.Request) bool { return true })
 	listener, ended := pipes{make(chan net.Conn), make(chan struct{})}, make(chan error, 1)
 	go func() { ended <- s.Serve(listener) }()
 	near, far := net.Pipe()
-	listener.dialed <- far
-	c := &client{t, near, bufio.NewReader(near)}
+	listener.dialed <- wrap(far)
+	c := newClient(t, near)
 	for range 2 {
 		c.send(first)
 		c.receive()
@@ -74,14 +81,21 @@ func (c *client) send(text string) {
 
 func (c *client) receive() *http.Response {
 	c.t.Helper()
+	r, _ := c.receiveBody()
+	return r
+}
+
+func (c *client) receiveBody() (*http.Response, string) {
+	c.t.Helper()
 	r, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		c.t.Fatalf("no answer: %v", err)
 	}
-	if _, err := io.ReadAll(r.Body); err != nil {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
 		c.t.Fatalf("half an answer: %v", err)
 	}
-	return r
+	return r, string(body)
 }
 
 // wantEnd waits for the end of the connection.

@@ -1,0 +1,93 @@
+package persistent_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"hark/httpapi/persistent"
+)
+
+const other = "GET / HTTP/1.1\r\nHost: hark.test\r\n\r\n"
+
+// A deep is a connection that knows how far below its reader it is.
+type deep struct {
+	net.Conn
+	calls *atomic.Int64 // of the last Read
+}
+
+func (d deep) Read(p []byte) (int, error) {
+	d.calls.Store(int64(runtime.Callers(0, make([]uintptr, 1000))))
+	return d.Conn.Read(p)
+}
+
+// TestChangingHands: a connection that is taken over and given back again and again is
+// read as it was the first time.
+func TestChangingHands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		s := &http.Server{Handler: http.HandlerFunc(answerAtOnce)}
+		_, client := serveOn(t, s, func(c net.Conn) net.Conn { return deep{c, &calls} })
+		var first int64
+		for round := range 100 {
+			for _, request := range []string{other, post(path, ""), post(path, "")} {
+				client.send(request)
+				client.receive()
+			}
+			synctest.Wait()
+			if n := calls.Load(); round == 0 {
+				first = n
+			} else if n != first {
+				t.Fatalf("after %d rounds a read is %d calls deep, want %d", round+1, n, first)
+			}
+		}
+	})
+}
+
+// TestAccepted: who takes over a connection that was given back finds what was accepted.
+func TestAccepted(t *testing.T) {
+	listener := listen(t)
+	taken := make(chan net.Conn, 1)
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		taken <- c
+	})}
+	persistent.Keep(s, func(*http.Request) bool { return true })
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	defer func() {
+		s.Close()
+		<-ended
+	}()
+	near, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	if _, err := io.WriteString(near, first+first+other); err != nil {
+		t.Fatal(err)
+	}
+	c := <-taken
+	defer c.Close()
+	given, ok := c.(interface{ Accepted() net.Conn })
+	if !ok {
+		t.Fatalf("the connection is a %T, want one that knows what was accepted", c)
+	}
+	if _, ok := given.Accepted().(*net.TCPConn); !ok {
+		t.Errorf("what was accepted is a %T, want a *net.TCPConn", given.Accepted())
+	}
+	if _, ok := c.(interface{ CloseWrite() error }); !ok {
+		t.Errorf("a %T cannot end one direction", c)
+	}
+}
