@@ -80,6 +80,9 @@ func (t *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	if given, ok := conn.(interface{ Accepted() net.Conn }); ok {
+		conn = given.Accepted() // httpapi/persistent had it, and gave it back to net/http
+	}
 	conn, rw = t.wrap(conn, early, t.answer())
 	return conn, rw, nil
 }

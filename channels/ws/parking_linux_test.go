@@ -1,6 +1,7 @@
 package ws_test
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -250,4 +251,25 @@ func TestDeadlineOfCoder(t *testing.T) {
 	ws.Wire(k.Conn).SetReadDeadline(time.Now().Add(time.Millisecond))
 	<-k.ended
 	wantEndedOnce(t, k, c)
+}
+
+// A wrapper is a connection around one that was accepted, as httpapi/persistent gives
+// them back.
+type wrapper struct{ net.Conn }
+
+func (w wrapper) Accepted() net.Conn { return w.Conn }
+
+type wrapping struct{ net.Listener }
+
+func (w wrapping) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	return wrapper{c}, err
+}
+
+// TestWrappedIsParked: a connection that has served requests before is as good as any.
+func TestWrappedIsParked(t *testing.T) {
+	ln, dial := listenTCP(t)
+	k, c := newServer(t, wrapping{ln}, dial).connect()
+	wantMessage(t, k, c)
+	awaitParked(k)
 }
