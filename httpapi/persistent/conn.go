@@ -250,7 +250,9 @@ func (c *conn) giveBack() {
 		given = &replay{c.accepted, bytes.Clone(early)}
 	}
 	_ = given.SetDeadline(time.Time{})
-	_ = c.kept.server.Serve(&once{conn: given}) // returns at once; an error is that of once
+	o := make(once, 1)
+	o <- given
+	_ = c.kept.server.Serve(o) // returns at once; an error is that of once
 }
 
 // A body is that of a request.
@@ -323,28 +325,31 @@ func (r *replay) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
-// A once is a listener that accepts one connection.
-type once struct{ conn net.Conn }
+// A once is a listener that accepts one connection. It is never closed as a channel.
+type once chan net.Conn
 
 // Accept implements net.Listener.
-func (o *once) Accept() (net.Conn, error) {
-	c := o.conn
-	if c == nil {
+func (o once) Accept() (net.Conn, error) {
+	select {
+	case c := <-o:
+		return c, nil
+	default:
 		return nil, net.ErrClosed
 	}
-	o.conn = nil
-	return c, nil
 }
 
 // Addr implements net.Listener.
-func (o *once) Addr() net.Addr { return address{} }
+func (o once) Addr() net.Addr { return address{} }
 
-// Close implements net.Listener. A server that has ended accepts nothing.
-func (o *once) Close() error {
-	if o.conn != nil {
-		return o.conn.Close()
+// Close implements net.Listener. A server that has ended accepts nothing. Shutdown may
+// call it while Serve accepts.
+func (o once) Close() error {
+	select {
+	case c := <-o:
+		return c.Close()
+	default:
+		return nil
 	}
-	return nil
 }
 
 // An address is that of no socket.

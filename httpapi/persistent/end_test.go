@@ -243,3 +243,23 @@ func TestEndedServer(t *testing.T) {
 		}
 	})
 }
+
+// TestShutdownMeanwhile: a server may end while it is given a connection back, which it
+// then accepts or closes.
+func TestShutdownMeanwhile(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	listener, closed := persistent.Once(far), make(chan error, 1)
+	go func() { closed <- listener.Close() }()
+	if c, err := listener.Accept(); err == nil {
+		c.Close()
+	} else if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept has the error %v, want %v", err, net.ErrClosed)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if n, err := near.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the client reads %d bytes, %v; want its end", n, err)
+	}
+}
