@@ -32,7 +32,9 @@ const (
 
 // A conn is a connection that was taken over.
 type conn struct {
-	kept *Connections // static
+	// Static after construction.
+	kept *Connections
+	on   *seen
 
 	// Set by serve before anybody else knows of the connection: as it was accepted, and
 	// wrapped.
@@ -250,9 +252,8 @@ func (c *conn) giveBack() {
 		given = &replay{c.accepted, bytes.Clone(early)}
 	}
 	_ = given.SetDeadline(time.Time{})
-	o := make(once, 1)
-	o <- given
-	_ = c.kept.server.Serve(o) // returns at once; an error is that of once
+	c.on.requests = 0
+	_ = c.kept.server.Serve(newOnce(c.on.ctx, given)) // returns at once; an error is that of once
 }
 
 // A body is that of a request.
@@ -325,13 +326,22 @@ func (r *replay) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
-// A once is a listener that accepts one connection. It is never closed as a channel.
-type once chan net.Conn
+// A once is a listener that accepts one connection, once more.
+type once struct {
+	ctx  context.Context // of the connection, as it was accepted first
+	conn chan net.Conn   // never closed
+}
+
+func newOnce(ctx context.Context, c net.Conn) once {
+	o := once{ctx, make(chan net.Conn, 1)}
+	o.conn <- c
+	return o
+}
 
 // Accept implements net.Listener.
 func (o once) Accept() (net.Conn, error) {
 	select {
-	case c := <-o:
+	case c := <-o.conn:
 		return c, nil
 	default:
 		return nil, net.ErrClosed
@@ -345,7 +355,7 @@ func (o once) Addr() net.Addr { return address{} }
 // call it while Serve accepts.
 func (o once) Close() error {
 	select {
-	case c := <-o:
+	case c := <-o.conn:
 		return c.Close()
 	default:
 		return nil

@@ -25,8 +25,8 @@ type Connections struct {
 	conns map[*conn]struct{} // guarded by mu
 }
 
-// Keep has the connections of s served here. It replaces its Handler and its
-// ConnContext, so these must be set before, and s must not be serving yet.
+// Keep has the connections of s served here. It replaces its Handler, its BaseContext and
+// its ConnContext, so these must be set before, and s must not be serving yet.
 //
 // whole says of a request whether it may be answered here. Its handler gets a
 // ResponseWriter that sends the answer in one piece once it returns, and can do nothing
@@ -38,21 +38,38 @@ func Keep(s *http.Server, whole func(*http.Request) bool) *Connections {
 	if k.next == nil {
 		k.next = http.DefaultServeMux
 	}
-	before := s.ConnContext
+	base, before := s.BaseContext, s.ConnContext
+	s.BaseContext = func(l net.Listener) context.Context {
+		if o, ok := l.(once); ok {
+			return o.ctx
+		}
+		if base != nil {
+			return base(l)
+		}
+		return context.Background()
+	}
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if _, ok := ctx.Value(seenKey{}).(*seen); ok { // it was given back
+			return ctx
+		}
 		if before != nil {
 			ctx = before(ctx, c)
 		}
-		return context.WithValue(ctx, seenKey{}, new(seen))
+		on := new(seen)
+		on.ctx = context.WithValue(ctx, seenKey{}, on)
+		return on.ctx
 	}
 	s.Handler = k
 	s.RegisterOnShutdown(k.end)
 	return k
 }
 
-// A seen is what is known of a connection that net/http serves. Its requests come one
-// after the other.
-type seen struct{ requests int }
+// A seen is what is known of a connection, whoever serves it. Its requests come one after
+// the other.
+type seen struct {
+	ctx      context.Context // of the connection, for as long as it lasts
+	requests int             // that might have been served here, since net/http has it
+}
 
 type seenKey struct{}
 
@@ -69,7 +86,7 @@ func (k *Connections) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.next.ServeHTTP(w, r)
 		return
 	}
-	c := k.add()
+	c := k.add(on)
 	if c == nil {
 		k.next.ServeHTTP(w, r)
 		return
@@ -89,13 +106,13 @@ func isPlain(r *http.Request) bool {
 }
 
 // add returns a new connection, or nil if there may be none any more.
-func (k *Connections) add() *conn {
+func (k *Connections) add(on *seen) *conn {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ending.Load() {
 		return nil
 	}
-	c := &conn{kept: k}
+	c := &conn{kept: k, on: on}
 	k.conns[c] = struct{}{}
 	k.running.Add(1)
 	return c

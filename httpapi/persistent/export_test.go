@@ -1,10 +1,9 @@
 package persistent
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // Once returns the listener by which a server is given c back.
-func Once(c net.Conn) net.Listener {
-	o := make(once, 1)
-	o <- c
-	return o
-}
+func Once(c net.Conn) net.Listener { return newOnce(context.Background(), c) }

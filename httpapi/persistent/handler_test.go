@@ -1,6 +1,7 @@
 package persistent_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -90,4 +91,44 @@ func TestAccepted(t *testing.T) {
 	if _, ok := c.(interface{ CloseWrite() error }); !ok {
 		t.Errorf("a %T cannot end one direction", c)
 	}
+}
+
+type numberKey struct{}
+
+// TestContext: BaseContext and ConnContext are asked once for each connection, whoever
+// serves it, and all its requests have what they said.
+func TestContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bases, conns := 0, 0
+		var listener net.Listener
+		s := &http.Server{
+			BaseContext: func(l net.Listener) context.Context {
+				bases++
+				listener = l
+				return t.Context()
+			},
+			ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+				conns++
+				return context.WithValue(ctx, numberKey{}, conns)
+			},
+		}
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Context().Value(numberKey{}) != 1 || r.Context().Value(http.ServerContextKey) != s || r.RemoteAddr != "pipe" {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok || a.String() != "pipe" {
+				w.WriteHeader(http.StatusTeapot)
+			}
+		})
+		_, client := serve(t, s)
+		for i, request := range []string{first, other, other, first, first, first, other} {
+			client.send(request)
+			if got := client.receive().StatusCode; got != http.StatusOK {
+				t.Errorf("the context of request %d has not what it should", i)
+			}
+		}
+		if _, ok := listener.(pipes); bases != 1 || conns != 1 || !ok {
+			t.Errorf("BaseContext was asked %d times, last for a %T, ConnContext %d times, want once each", bases, listener, conns)
+		}
+	})
 }
