@@ -46,7 +46,7 @@ type conn struct {
 	in     *bufio.Reader
 	head   bytes.Reader // of a request, as parser reads it
 	parser *bufio.Reader
-	body   body
+	body   *body
 	answer answer
 	host   string
 	remote string
@@ -205,10 +205,10 @@ func after(timeout time.Duration) time.Time {
 
 // own has r's body read from here on.
 func (c *conn) own(r *http.Request) *http.Request {
-	c.body = body{in: c.in, left: r.ContentLength}
+	c.body = &body{in: c.in, left: r.ContentLength}
 	r.Body = http.NoBody
 	if r.ContentLength > 0 {
-		r.Body = &c.body
+		r.Body = c.body
 	}
 	if int64(c.in.Buffered()) < r.ContentLength {
 		_ = c.conn.SetReadDeadline(after(c.kept.server.ReadTimeout))
@@ -222,6 +222,7 @@ func (c *conn) exchange(r *http.Request) bool {
 	a := &c.answer
 	a.reset()
 	c.kept.next.ServeHTTP(a, r)
+	_ = c.body.Close()
 	more := !a.last() && c.body.skip() && !c.kept.ending.Load()
 	if t := c.kept.server.WriteTimeout; t > 0 {
 		_ = c.conn.SetWriteDeadline(after(t))
@@ -256,14 +257,24 @@ func (c *conn) giveBack() {
 	_ = c.kept.server.Serve(newOnce(c.on.ctx, given)) // returns at once; an error is that of once
 }
 
-// A body is that of a request.
+// A body is that of a request. Handlers may go on reading when they have returned, as
+// those below http.TimeoutHandler do: they get nothing then of what follows.
 type body struct {
-	in   *bufio.Reader
-	left int64 // what has not been read
+	in *bufio.Reader // static
+
+	mu sync.Mutex
+	// Guarded by mu.
+	left   int64 // what has not been read
+	closed bool
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	if b.left == 0 {
 		return 0, io.EOF
 	}
@@ -281,13 +292,20 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
-func (b *body) Close() error { return nil }
+// Close implements io.Closer. It waits for a Read that is under way.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
 
-// skip reads what the handler has left, unless it is too much.
+// skip reads what the handler has left, unless it is too much. The body must be closed:
+// nobody else reads it.
 func (b *body) skip() bool {
 	if b.left > 0 && b.left <= unreadSize {
-		_, _ = io.Copy(io.Discard, b)
+		n, _ := b.in.Discard(int(b.left))
+		b.left -= int64(n)
 	}
 	return b.left == 0
 }

@@ -2,6 +2,7 @@ package persistent_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hark/httpapi/persistent"
 )
@@ -129,6 +131,42 @@ func TestContext(t *testing.T) {
 		}
 		if _, ok := listener.(pipes); bases != 1 || conns != 1 || !ok {
 			t.Errorf("BaseContext was asked %d times, last for a %T, ConnContext %d times, want once each", bases, listener, conns)
+		}
+	})
+}
+
+// TestLateReader: a handler that goes on reading after its answer, as those below
+// http.TimeoutHandler do, reads nothing of the next request.
+func TestLateReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := make(chan error, 1)
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/late":
+				go func() {
+					time.Sleep(time.Second)
+					n, err := r.Body.Read(make([]byte, 10))
+					if n > 0 {
+						err = errors.New("it has read something")
+					}
+					late <- err
+				}()
+			case "/slow":
+				time.Sleep(2 * time.Second)
+				fallthrough
+			default:
+				_, _ = io.Copy(w, r.Body)
+			}
+		})}
+		_, client := serve(t, s)
+		client.send(post("/late", "abc"))
+		client.receive()
+		client.send(post("/slow", "def"))
+		if _, got := client.receiveBody(); got != "def" {
+			t.Errorf("the next request has the body %q, want %q", got, "def")
+		}
+		if err := <-late; !errors.Is(err, http.ErrBodyReadAfterClose) {
+			t.Errorf("who reads after its answer has the error %v, want %v", err, http.ErrBodyReadAfterClose)
 		}
 	})
 }
