@@ -39,7 +39,7 @@ type conn struct {
 	// Set by serve before anybody else knows of the connection: as it was accepted, and
 	// wrapped.
 	accepted, conn net.Conn
-	ctx            context.Context // of its requests
+	ctx            context.Context // what its requests' contexts come from
 	cancel         context.CancelFunc
 
 	// Owned by serve.
@@ -121,7 +121,7 @@ func (c *conn) next() (r *http.Request, foreign bool) {
 		return nil, true
 	}
 	_, _ = c.in.Discard(len(head)) // they are there
-	return c.own(r.WithContext(c.ctx)), false
+	return c.own(r), false
 }
 
 // skipLines passes over what some clients send behind a body that is not part of it, as
@@ -221,8 +221,7 @@ func (c *conn) own(r *http.Request) *http.Request {
 func (c *conn) exchange(r *http.Request) bool {
 	a := &c.answer
 	a.reset()
-	c.kept.next.ServeHTTP(a, r)
-	_ = c.body.Close()
+	c.handle(r)
 	more := !a.last() && c.body.skip() && !c.kept.ending.Load()
 	if t := c.kept.server.WriteTimeout; t > 0 {
 		_ = c.conn.SetWriteDeadline(after(t))
@@ -234,6 +233,14 @@ func (c *conn) exchange(r *http.Request) bool {
 		c.linger()
 	}
 	return more
+}
+
+// handle has r's context and its body end with its handler, as in net/http.
+func (c *conn) handle(r *http.Request) {
+	ctx, end := context.WithCancel(c.ctx)
+	defer end()
+	c.kept.next.ServeHTTP(&c.answer, r.WithContext(ctx))
+	_ = c.body.Close()
 }
 
 // linger ends our direction and reads what the client still sends: if it were cut off

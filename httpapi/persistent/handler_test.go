@@ -135,6 +135,22 @@ func TestContext(t *testing.T) {
 	})
 }
 
+// TestContextEnds: a request's context ends when its handler returns, as in net/http.
+func TestContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ctx context.Context
+		s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() })}
+		_, client := serve(t, s)
+		for range 2 {
+			client.send(first)
+			client.receive()
+			if ctx.Err() == nil {
+				t.Error("the context of a request that was answered has not ended")
+			}
+		}
+	})
+}
+
 // TestLateReader: a handler that goes on reading after its answer, as those below
 // http.TimeoutHandler do, reads nothing of the next request.
 func TestLateReader(t *testing.T) {
