@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// keptAnswer is up to how many bytes of memory are kept from one answer to the next.
+// keptAnswer is up to how many bytes of memory each buffer keeps from one answer to the
+// next.
 const keptAnswer = 64 << 10
 
 // An answer is the ResponseWriter of a request. Memory is kept from one to the next.
 type answer struct {
 	header http.Header
 	status int          // 0: not said yet
-	head   bytes.Buffer // status and headers, but for what encode adds
+	head   bytes.Buffer // status and headers; encode adds the rest, and the body
 	typed  bool         // what the body is has been said, or cannot be
 	close  bool         // the handler wants the connection to end
 	body   bytes.Buffer
@@ -23,11 +24,12 @@ type answer struct {
 func (a *answer) reset() {
 	clear(a.header)
 	a.status, a.typed, a.close = 0, false, false
-	a.head.Reset()
-	if a.body.Cap() > keptAnswer {
-		a.body = bytes.Buffer{}
+	for _, b := range []*bytes.Buffer{&a.head, &a.body} {
+		b.Reset()
+		if b.Cap() > keptAnswer {
+			*b = bytes.Buffer{}
+		}
 	}
-	a.body.Reset()
 }
 
 // Header implements http.ResponseWriter.

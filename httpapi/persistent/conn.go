@@ -220,13 +220,14 @@ func (c *conn) own(r *http.Request) *http.Request {
 // on.
 func (c *conn) exchange(r *http.Request) bool {
 	a := &c.answer
-	a.reset()
 	c.handle(r)
 	more := !a.last() && c.body.skip() && !c.kept.ending.Load()
 	if t := c.kept.server.WriteTimeout; t > 0 {
 		_ = c.conn.SetWriteDeadline(after(t))
 	}
-	if _, err := c.conn.Write(a.encode(more)); err != nil {
+	_, err := c.conn.Write(a.encode(more))
+	a.reset()
+	if err != nil {
 		return false
 	}
 	if c.body.left > 0 {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -185,4 +186,39 @@ func TestLateReader(t *testing.T) {
 			t.Errorf("who reads after its answer has the error %v, want %v", err, http.ErrBodyReadAfterClose)
 		}
 	})
+}
+
+// TestMemory: what a large answer took is not kept with the connection.
+func TestMemory(t *testing.T) {
+	const size, clients = 4 << 20, 8
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/much" {
+			_, _ = io.WriteString(w, strings.Repeat("x", size))
+		}
+	})}
+	persistent.Keep(s, func(*http.Request) bool { return true })
+	listener, ended := listen(t), make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	defer func() {
+		s.Close()
+		<-ended
+	}()
+	for range clients {
+		near, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer near.Close()
+		c := newClient(t, near)
+		for _, request := range []string{first, first, post("/much", "")} {
+			c.send(request)
+			c.receive()
+		}
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.HeapAlloc > clients*size/2 {
+		t.Errorf("%d MiB are in use after %d answers of %d MiB each", m.HeapAlloc>>20, clients, size>>20)
+	}
 }
