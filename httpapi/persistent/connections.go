@@ -99,7 +99,8 @@ func (k *Connections) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // of a length that they say.
 func isPlain(r *http.Request) bool {
 	connection := r.Header["Connection"]
-	return r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.Method == http.MethodPost && r.TLS == nil && r.Host != "" &&
+	return r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.Method == http.MethodPost && r.TLS == nil &&
+		r.Host != "" && r.URL.Host == "" &&
 		r.ContentLength >= 0 && len(r.TransferEncoding) == 0 && !r.Close &&
 		(len(connection) == 0 || len(connection) == 1 && strings.EqualFold(connection[0], "keep-alive")) &&
 		r.Header["Expect"] == nil && r.Header["Upgrade"] == nil && r.Header["Trailer"] == nil
