@@ -55,6 +55,7 @@ type conn struct {
 	// Guarded by mu.
 	started bool // accepted, conn, ctx and cancel are set
 	waiting bool // for a request
+	cutOff  bool
 }
 
 // serve takes the connection over with its second request, and serves it until it ends
@@ -95,6 +96,9 @@ func (c *conn) start(accepted net.Conn, first *http.Request) {
 	defer c.mu.Unlock()
 	c.accepted, c.conn, c.started = accepted, sock.Wrap(accepted), true
 	c.ctx, c.cancel = context.WithCancel(first.Context())
+	if c.cutOff {
+		c.endLocked()
+	}
 }
 
 // next reads the next request. It returns nil if there will be none, or if net/http has
@@ -185,14 +189,20 @@ func (c *conn) interrupt() {
 	}
 }
 
-// cut ends the connection, whatever is under way.
+// cut ends the connection, whatever is under way, or as soon as it has been taken over.
 func (c *conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.cutOff = true
 	if c.started {
-		c.cancel()
-		_ = c.accepted.Close()
+		c.endLocked()
 	}
+}
+
+// endLocked ends the connection. The caller must hold mu.
+func (c *conn) endLocked() {
+	c.cancel()
+	_ = c.accepted.Close()
 }
 
 // after is the end of a timeout that begins now; zero, for none, if there is none.

@@ -55,21 +55,26 @@ func serve(t *testing.T, s *http.Server) (*persistent.Connections, *client) {
 // serveOn is serve with what wrap makes of the server's end of the connection.
 func serveOn(t *testing.T, s *http.Server, wrap func(net.Conn) net.Conn) (*persistent.Connections, *client) {
 	kept := persistent.Keep(s, func(*http.Request) bool { return true })
-	listener, ended := pipes{make(chan net.Conn), make(chan struct{})}, make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
-	near, far := net.Pipe()
-	listener.dialed <- wrap(far)
-	c := newClient(t, near)
+	c := dial(t, s, wrap)
 	for range 2 {
 		c.send(first)
 		c.receive()
 	}
+	return kept, c
+}
+
+// dial runs s for a test, and returns a client that has asked nothing yet.
+func dial(t *testing.T, s *http.Server, wrap func(net.Conn) net.Conn) *client {
+	listener, ended := pipes{make(chan net.Conn), make(chan struct{})}, make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	near, far := net.Pipe()
+	listener.dialed <- wrap(far)
 	t.Cleanup(func() {
 		near.Close()
 		s.Close()
 		<-ended
 	})
-	return kept, c
+	return newClient(t, near)
 }
 
 func (c *client) send(text string) {
@@ -221,6 +226,34 @@ func TestShutdownCuts(t *testing.T) {
 		client.wantEnd()
 		if err := <-ended; !errors.Is(err, errCut) || time.Since(began) != 5*time.Second {
 			t.Errorf("the server ends after %v, %v; want %v after 5s", time.Since(began), err, errCut)
+		}
+	})
+}
+
+// TestCutAtOnce: what is cut off while it is being taken over ends too.
+func TestCutAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		errCut := errors.New("cut")
+		ctx, cut := context.WithCancelCause(t.Context())
+		cut(errCut)
+		ended := make(chan error, 1)
+		var kept *persistent.Connections
+		s := &http.Server{Handler: http.HandlerFunc(answerAtOnce)}
+		s.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateHijacked {
+				go func() { ended <- kept.Wait(ctx) }()
+				synctest.Wait()
+			}
+		}
+		kept = persistent.Keep(s, func(*http.Request) bool { return true })
+		client := dial(t, s, func(c net.Conn) net.Conn { return c })
+		client.send(first)
+		client.receive()
+		began := time.Now()
+		client.send(strings.TrimSuffix(first, "}"))
+		client.wantEnd()
+		if err := <-ended; err != errCut || time.Since(began) != 0 {
+			t.Errorf("Wait returns %v after %v, want %v at once", err, time.Since(began), errCut)
 		}
 	})
 }
