@@ -7,5 +7,6 @@
 // They are for sockets only, and for no more at a time than the kernel copies at once:
 // a longer write goes the usual way, and a read leaves the rest for the next one.
 //
-// That is so on Linux. Elsewhere, and for the race detector, calls are the usual ones.
+// That is so on Linux, but for 386, which Go knows no number of these calls for. Elsewhere,
+// and for the race detector, calls are the usual ones.
 package sock
