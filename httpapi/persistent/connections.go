@@ -33,6 +33,10 @@ type Connections struct {
 // that is optional: no Flush, no Hijack, no trailers. Nor does the context of its request
 // end when the client goes. The timeouts of s count as in net/http, and so does its
 // Shutdown, but that Wait waits for what is being answered here.
+//
+// To s a connection that is served here has been hijacked: ConnState is told StateHijacked,
+// and StateNew if it is given back; SetKeepAlivesEnabled(false) does not end it, and neither
+// does Close. Wait, with a context that has ended, does what Close would.
 func Keep(s *http.Server, whole func(*http.Request) bool) *Connections {
 	k := &Connections{server: s, next: s.Handler, whole: whole, conns: make(map[*conn]struct{})}
 	if k.next == nil {
