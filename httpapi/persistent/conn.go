@@ -44,8 +44,7 @@ type conn struct {
 
 	// Owned by serve.
 	in     *bufio.Reader
-	head   bytes.Reader // of a request, as parser reads it
-	parser *bufio.Reader
+	head   bytes.Reader // of a request, as a parser reads it
 	body   *body
 	answer answer
 	host   string
@@ -71,8 +70,8 @@ func (c *conn) serve(h http.Hijacker, first *http.Request) {
 	}
 	c.start(accepted, first)
 	defer c.cancel()
-	c.in = bufio.NewReaderSize(&replay{c.conn, bytes.Clone(early)}, headSize)
-	c.parser = bufio.NewReaderSize(&c.head, headSize)
+	c.in = rw.Reader // net/http's, of headSize: it is there anyway
+	c.in.Reset(&replay{c.conn, bytes.Clone(early)})
 	c.answer.header = make(http.Header)
 	c.host, c.remote = first.Host, first.RemoteAddr
 	given := false
@@ -114,10 +113,8 @@ func (c *conn) next() (r *http.Request, foreign bool) {
 		return nil, true
 	}
 	head := read[:end+4]
-	c.head.Reset(head)
-	c.parser.Reset(&c.head)
-	r, err := http.ReadRequest(c.parser)
-	if err != nil || c.parser.Buffered() > 0 { // the head had ended before
+	r, ok := c.parse(head)
+	if !ok {
 		return nil, true
 	}
 	r.RemoteAddr = c.remote
@@ -126,6 +123,19 @@ func (c *conn) next() (r *http.Request, foreign bool) {
 	}
 	_, _ = c.in.Discard(len(head)) // they are there
 	return c.own(r), false
+}
+
+// parsers are the buffers that heads are parsed in: a connection that waits has none.
+var parsers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, headSize) }}
+
+// parse returns the request of a head, and whether it is all of it.
+func (c *conn) parse(head []byte) (*http.Request, bool) {
+	parser := parsers.Get().(*bufio.Reader)
+	defer parsers.Put(parser)
+	c.head.Reset(head)
+	parser.Reset(&c.head)
+	r, err := http.ReadRequest(parser)
+	return r, err == nil && parser.Buffered() == 0 && c.head.Len() == 0
 }
 
 // skipLines passes over what some clients send behind a body that is not part of it, as
