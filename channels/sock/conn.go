@@ -1,10 +1,12 @@
 package sock
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -72,10 +74,10 @@ func (t *transfer) run(p []byte, direction func(func(uintptr) bool) error) (int,
 	t.bytes, t.n, t.err = p, 0, nil
 	err := direction(t.try)
 	t.bytes = nil
-	if err != nil {
-		return t.n, err
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		failed.Op = strings.TrimPrefix(failed.Op, "raw-") // it is new, and nobody else's
 	}
-	return t.n, t.err
+	return t.n, cmp.Or(err, t.err)
 }
 
 // Read implements net.Conn.

@@ -64,8 +64,9 @@ func TestErrors(t *testing.T) {
 	if err := c.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after its deadline Read has the error %v, want %v", err, os.ErrDeadlineExceeded)
+	_, err = c.Read(make([]byte, 1))
+	if late, ok := errors.AsType[*net.OpError](err); !errors.Is(err, os.ErrDeadlineExceeded) || !ok || late.Op != "read" {
+		t.Errorf("after its deadline Read has the error %v, want a *net.OpError of reading with %v", err, os.ErrDeadlineExceeded)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
@@ -84,8 +85,9 @@ func TestErrors(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("once closed Write has the error %v, want %v", err, net.ErrClosed)
+	_, err = c.Write([]byte("x"))
+	if closed, ok := errors.AsType[*net.OpError](err); !errors.Is(err, net.ErrClosed) || !ok || closed.Op != "write" {
+		t.Errorf("once closed Write has the error %v, want a *net.OpError of writing with %v", err, net.ErrClosed)
 	}
 }
 
