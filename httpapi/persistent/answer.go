@@ -3,6 +3,7 @@ package persistent
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -13,17 +14,17 @@ const keptAnswer = 64 << 10
 
 // An answer is the ResponseWriter of a request. Memory is kept from one to the next.
 type answer struct {
-	header http.Header
-	status int          // 0: not said yet
-	head   bytes.Buffer // status and headers; encode adds the rest, and the body
-	typed  bool         // what the body is has been said, or cannot be
-	close  bool         // the handler wants the connection to end
-	body   bytes.Buffer
+	header  http.Header
+	status  int          // 0: not said yet
+	head    bytes.Buffer // status and headers; encode adds the rest, and the body
+	typed   bool         // what the body is has been said, or cannot be
+	options []string     // of the connection, as the handler says: Connection
+	body    bytes.Buffer
 }
 
 func (a *answer) reset() {
 	clear(a.header)
-	a.status, a.typed, a.close = 0, false, false
+	a.status, a.typed, a.options = 0, false, nil
 	for _, b := range []*bytes.Buffer{&a.head, &a.body} {
 		b.Reset()
 		if b.Cap() > keptAnswer {
@@ -52,7 +53,7 @@ func (a *answer) WriteHeader(status int) {
 	_ = a.header.WriteSubset(&a.head, ours) // to memory
 	_, typed := a.header["Content-Type"]
 	a.typed = typed || a.header.Get("Content-Encoding") != ""
-	a.close = len(a.header["Connection"]) > 0
+	a.options = slices.Clone(a.header["Connection"])
 }
 
 // Write implements http.ResponseWriter.
@@ -75,7 +76,7 @@ func (a *answer) bodied() bool {
 // last reports, once the handler has returned, whether it wants the connection to end.
 func (a *answer) last() bool {
 	a.WriteHeader(http.StatusOK)
-	return a.close
+	return len(a.options) > 0 && a.options[0] == "close"
 }
 
 // encode returns the whole answer, which is valid until the next reset. more says that
@@ -93,10 +94,14 @@ func (a *answer) encode(more bool) []byte {
 		h.WriteString("\r\nContent-Length: ")
 		h.Write(strconv.AppendInt(h.AvailableBuffer(), int64(a.body.Len()), 10))
 	}
-	if !more {
-		h.WriteString("\r\nConnection: close")
+	h.WriteString("\r\n")
+	switch {
+	case !more:
+		h.WriteString("Connection: close\r\n")
+	case len(a.options) > 0:
+		_ = http.Header{"Connection": a.options}.Write(h) // to memory
 	}
-	h.WriteString("\r\n\r\n")
+	h.WriteString("\r\n")
 	h.Write(a.body.Bytes())
 	return h.Bytes()
 }

@@ -73,6 +73,10 @@ func (h *host) echo(w http.ResponseWriter, r *http.Request) {
 		return
 	case strings.Contains(r.URL.Path, "/close/"):
 		w.Header().Set("Connection", "close")
+	case strings.Contains(r.URL.Path, "/upgrade/"):
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.WriteHeader(http.StatusUpgradeRequired)
 	case strings.Contains(r.URL.Path, "/json/"):
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
@@ -175,6 +179,7 @@ var conversations = []struct {
 	{"not read, and too much", []string{first, post("/unread/events", strings.Repeat("x", 2_000_000)), first}, 1},
 	{"an answer without a body", []string{first + post("/none/events", "abc") + first}, 2},
 	{"an answer that closes", []string{first + post("/close/events", "abc")}, 1},
+	{"an answer that names a connection option", []string{first + post("/upgrade/events", "abc") + first}, 2},
 	{"an answer with a type and a status", []string{first + post("/json/events", "abc") + first}, 2},
 	{"no answer", []string{first + post("/abort/events", "abc") + first}, 1},
 }
