@@ -28,6 +28,9 @@ const (
 	// the client sees its answer before the end. Both are net/http's.
 	unreadSize = 256 << 10
 	lingerTime = 500 * time.Millisecond
+	// lastCall is how long a connection that waits for a request still does when its server
+	// ends: what is on its way is answered, instead of lost.
+	lastCall = 20 * time.Millisecond
 )
 
 // A conn is a connection that was taken over.
@@ -176,12 +179,12 @@ func (c *conn) await() bool {
 		return true
 	}
 	c.mu.Lock()
-	if c.kept.ending.Load() {
-		c.mu.Unlock()
-		return false
-	}
 	c.waiting = true
-	_ = c.conn.SetReadDeadline(after(c.kept.idle())) // a connection that has ended says so when it is read
+	timeout := c.kept.idle()
+	if c.kept.ending.Load() {
+		timeout = lastCall
+	}
+	_ = c.conn.SetReadDeadline(after(timeout)) // a connection that has ended says so when it is read
 	c.mu.Unlock()
 	_, err := c.in.Peek(least)
 	c.mu.Lock()
@@ -190,12 +193,12 @@ func (c *conn) await() bool {
 	return err == nil
 }
 
-// interrupt ends the connection if it waits for a request.
+// interrupt has the connection end soon if it waits for a request.
 func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting {
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = c.conn.SetReadDeadline(time.Now().Add(lastCall))
 	}
 }
 

@@ -32,7 +32,8 @@ type Connections struct {
 // ResponseWriter that sends the answer in one piece once it returns, and can do nothing
 // that is optional: no Flush, no Hijack, no trailers. Nor does the context of its request
 // end when the client goes. The timeouts of s count as in net/http, and so does its
-// Shutdown, but that Wait waits for what is being answered here.
+// Shutdown, but that Wait waits for what is being answered here, and for what is on its way:
+// a connection that waits for a request does so for 20 ms more.
 //
 // To s a connection that is served here has been hijacked: ConnState is told StateHijacked,
 // and StateNew if it is given back; SetKeepAlivesEnabled(false) does not end it, and neither
@@ -130,7 +131,7 @@ func (k *Connections) remove(c *conn) {
 	k.running.Done()
 }
 
-// end has every connection end once nothing is being answered on it.
+// end has every connection end soon, or once nothing is being answered on it.
 func (k *Connections) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

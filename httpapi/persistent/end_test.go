@@ -178,6 +178,9 @@ func slowly(in time.Duration) http.Handler {
 	})
 }
 
+// lastCall is how long an idle connection lasts when its server ends.
+const lastCall = 20 * time.Millisecond
+
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &http.Server{Handler: http.HandlerFunc(answerAtOnce)}
@@ -186,8 +189,27 @@ func TestShutdown(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- errors.Join(s.Shutdown(t.Context()), kept.Wait(t.Context())) }()
 		client.wantEnd()
-		if err := <-ended; err != nil || time.Since(began) != 0 {
-			t.Errorf("a server with an idle connection ends after %v, %v; want at once", time.Since(began), err)
+		if err := <-ended; err != nil || time.Since(began) != lastCall {
+			t.Errorf("a server with an idle connection ends after %v, %v; want %v", time.Since(began), err, lastCall)
+		}
+	})
+}
+
+// TestLastCall: what is on its way to a server that ends is answered.
+func TestLastCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &http.Server{Handler: http.HandlerFunc(answerAtOnce)}
+		kept, client := serve(t, s)
+		ended := make(chan error, 1)
+		go func() { ended <- errors.Join(s.Shutdown(t.Context()), kept.Wait(t.Context())) }()
+		time.Sleep(lastCall - 1)
+		client.send(first)
+		if r := client.receive(); r.StatusCode != http.StatusOK || !r.Close {
+			t.Errorf("the answer is %s, last %t; want it whole, and that it is the last", r.Status, r.Close)
+		}
+		client.wantEnd()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }
