@@ -221,20 +221,15 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 	}
 	p := b.partitionOf(e.Place)
 	ks := []string{p.keys.place(e.Place), p.keys.stream(e.Place), p.keys.channel(e.Place), p.keys.publish(id), p.keys.about()}
-	args := []any{
-		p.deadline(ctx), strconv.FormatUint(mathrand.Uint64(), 10), b.config.History.Milliseconds(), b.config.HistoryBytes,
-		b.keep(), body, id, 0, e.Cache.Milliseconds(), "", "",
-		3 * lostTries * b.config.Timeout.Milliseconds(),
-	}
+	args := []any{p.deadline(ctx), b.config.History.Milliseconds(), b.config.HistoryBytes, body, id, 0}
 	if e.Cache > 0 {
-		args[8] = max(e.Cache.Milliseconds(), 1)
-		args[9], args[10] = e.Name, e.Data
+		args = append(args, decimal(mathrand.Uint64()), b.keep(), max(e.Cache.Milliseconds(), 1), e.Name, e.Data)
 	}
-	reply, err := b.insist(ctx, p.pipe, publishScript, ks, args, 7)
+	reply, err := b.insist(ctx, p.pipe, publishScript, ks, args, 5)
 	if err != nil {
 		return channels.Position{}, unavailable(fmt.Errorf("publish to %s: %w", e.Place.Channel, err))
 	}
-	said, rest := status(reply)
+	said, _ := status(reply)
 	switch said {
 	case "none":
 		return channels.Position{}, nil
@@ -242,10 +237,7 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 		b.look()
 		return channels.Position{}, unavailable(errSettling)
 	}
-	if said != "ok" || len(rest) != 1 {
-		return channels.Position{}, unavailable(errReply)
-	}
-	at, err := parsePlaced(rest[0])
+	at, err := parsePlaced(said)
 	if err != nil {
 		return channels.Position{}, unavailable(err)
 	}
@@ -253,8 +245,8 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 	return channels.Position{Epoch: at.epoch, Seq: at.seq}, nil
 }
 
-// insist runs a script, again if its answer was lost: args[again] tells it then that it
-// may have run.
+// insist runs a script, again if its answer was lost: args[again] tells it then for how
+// long, in ms, a call may have been under way.
 func (b *Broker) insist(ctx context.Context, p *pipe, s *script, ks []string, args []any, again int) ([]any, error) {
 	for try := 1; ; try++ {
 		reply, err := p.do(ctx, s, ks, args...)
@@ -271,7 +263,7 @@ func (b *Broker) insist(ctx context.Context, p *pipe, s *script, ks []string, ar
 		if !isLost(err) || try == lostTries || ctx.Err() != nil || !b.up.Load() {
 			return nil, err
 		}
-		args[again] = 1
+		args[again] = 3 * lostTries * b.config.Timeout.Milliseconds()
 	}
 }
 
@@ -280,8 +272,7 @@ func (b *Broker) insist(ctx context.Context, p *pipe, s *script, ks []string, ar
 func (b *Broker) keep() int64 { return b.config.History.Milliseconds() }
 
 // parsePlaced reads where publish.lua has put something: an epoch and an entry's id.
-func parsePlaced(v any) (at message, err error) {
-	text, _ := v.(string)
+func parsePlaced(text string) (at message, err error) {
 	epoch, id, ok := strings.Cut(text, " ")
 	if !ok {
 		return at, errReply

@@ -55,7 +55,7 @@
 //
 // A place that nobody is on is kept for Config.History, so that positions go on if
 // somebody comes back, or until its cached event ends. Streams are trimmed by that age
-// and by Config.HistoryBytes, not by count.
+// and by Config.HistoryBytes, not by count, and end that age and 5 to 10 s after their last entry.
 //
 // Notes are channel_occupied, channel_vacated, member_added and member_removed, in the
 // order of the partition, each in the step that made it so.
@@ -188,32 +188,32 @@
 // time in µs. go test -run '^$' -bench Scale ./channels/redisbroker does it again.
 //
 //	                               n = 1    2    3    4   16   about
-//	an event, one at a time           33   38   44   45  102   29 + 4.6 n
-//	an event, 128 under way           16   17   17   18   20   16 + 0.25 n
+//	an event, one at a time           28   32   37   42  100   23 + 4.8 n
+//	an event, 128 under way           12   12   12   12   16   11 + 0.27 n
 //	a user joins and leaves           68   72   75   74        67 + 2 n
 //	a socket comes and goes, alone    55
 //	a node that does nothing        0.46 ms/s, 5 kB/s received, 230 kB
 //
-// An event is 570 bytes received and 42 + 302 n sent; of 10 000 channels it costs 4 µs
-// more than of 100, of 1000 sockets a node as much as of one. Memory: 875 bytes a place,
-// 250 a user on it, 5 a further socket; 258 an event, for 60 to 70 s. All of it is on
-// one thread. What follows is not measured:
+// An event is 500 bytes received and 44 + 302 n sent; of 10 000 channels it costs 3 µs
+// more than of 100, of 1000 sockets a node as much as of one, and 1 µs more where older
+// ones go. Memory: 875 bytes a place, 250 a user on it, 5 a further socket; 258 an event,
+// for 60 to 70 s. All of it is on one thread. What follows is not measured:
 //
-//   - One Redis, half busy so that few wait, carries 0.5 s / 17 µs = 29 000 events a
+//   - One Redis, half busy so that few wait, carries 0.5 s / (12 + 1) µs = 38 000 events a
 //     second on four nodes. Eight masters that have a core each carry eight times that,
 //     a cluster with the default of 32 partitions at most 32 times; a place is on one.
 //   - Say 10⁶ connections on 20 nodes, each with a channel of its own and on a presence
 //     channel of 50, where each says something every 30 s: 33 000 events a second, for
-//     n = 20 (1 - 0.95⁵⁰) = 18.5. That is 33 000 (16 + 0.25 n) = 0.7 cores on one Redis,
-//     and 4 200 (29 + 4.6 n) = 0.48 on each of eight, where few go together; sent 190
-//     MB/s; memory 10⁶ (875 + 250) + 33 000 · 65 · 258 bytes, 1.7 GB and what nodes add.
+//     n = 20 (1 - 0.95⁵⁰) = 18.5. That is 33 000 (11 + 1 + 0.27 n) = 0.56 cores on one
+//     Redis, and 4 200 (23 + 1 + 4.8 n) = 0.47 on each of eight, where few go together;
+//     sent 190 MB/s; memory 10⁶ (875 + 250) + 33 000 · 65 · 258 bytes, 1.7 GB and what nodes add.
 //
 // Walls, in the order in which they are met on the way there:
 //
 //  1. Everybody comes back at once: 10⁶ (67 + 2 n + 55) / 2, 80 s of one Redis, 10 of
 //     eight masters. Until then triggers wait, and fail after Config.Timeout. Nodes have
 //     to be drained more slowly than that.
-//  2. A channel that all nodes hold: 10⁶ / (29 + 4.6 n) events a second one at a time, on
+//  2. A channel that all nodes hold: 10⁶ / (23 + 1 + 4.8 n) events a second one at a time, on
 //     100 nodes 2 000. More masters do not move it, fewer and larger nodes do.
 //  3. Redis's network: 302 n bytes an event fill 10 Gbit/s with 4 million deliveries to
 //     nodes a second. More masters move it, and having who shares a channel on one node.

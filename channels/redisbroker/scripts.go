@@ -28,13 +28,13 @@ func newScript(files ...string) *script {
 }
 
 var (
-	publishScript      = newScript("place", "publish")
-	verifyScript       = newScript("place", "verify")
-	syncScript         = newScript("place", "members", "sync")
-	sweepScript        = newScript("place", "members", "sweep")
-	catchUpScript      = newScript("place", "members", "catchup")
+	publishScript      = newScript("stream", "publish")
+	verifyScript       = newScript("place", "stream", "change", "verify")
+	syncScript         = newScript("place", "stream", "change", "members", "state", "sync")
+	sweepScript        = newScript("place", "stream", "change", "members", "sweep")
+	catchUpScript      = newScript("place", "state", "catchup")
 	infoScript         = newScript("place", "info")
-	membersScript      = newScript("place", "members", "memberlist")
+	membersScript      = newScript("place", "state", "memberlist")
 	occupiedScript     = newScript("occupied")
 	beatScript         = newScript("beat")
 	fenceScript        = newScript("fence")

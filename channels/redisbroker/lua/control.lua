@@ -2,7 +2,7 @@
 -- KEYS[2] their stream, KEYS[3] their pub/sub channel, KEYS[4] each app's last one,
 -- KEYS[5] the memory of a command whose answer was lost. Numbers are of the clock, in
 -- microseconds, so that they increase whatever is lost.
-local deadline, app, body, id, again = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local deadline, app, body, id, again = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5] ~= '0'
 if deadline > 0 and now > deadline then return {'late'} end
 local done = redis.call('GET', KEYS[5])
 if done then return {'ok', done} end

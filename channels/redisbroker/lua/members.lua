@@ -1,20 +1,6 @@
--- Who is on a place: KEYS[5] how many sockets each node has there, KEYS[6] on how
+-- Who comes and goes: KEYS[5] how many sockets each node has on the place, KEYS[6] on how
 -- many nodes each user is, KEYS[7] what the others see of them, KEYS[8] the order in
--- which they came. KEYS[12] is the stream of notes.
-local function state()
-  local cn, cd, left = cached()
-  local s = {P.epoch, num(P.seq), num(P.ms), num(sockets()), cn, cd, num(left), num(P.repairs)}
-  local users = redis.call('ZRANGE', KEYS[8], 0, -1)
-  for from = 1, #users, 1000 do
-    local infos = redis.call('HMGET', KEYS[7], unpack(users, from, math.min(from + 999, #users)))
-    for i, info in ipairs(infos) do
-      s[#s + 1] = users[from + i - 1]
-      s[#s + 1] = info or ''
-    end
-  end
-  return s
-end
-
+-- which they came, KEYS[11] the app's occupied channels, KEYS[12] the stream of notes.
 local function note(app, channel, what, user, most)
   redis.call('XADD', KEYS[12], 'MAXLEN', '~', most, '*', 'app', app, 'channel', channel, 'event', what,
     'user', user, 'epoch', P.epoch, 'seq', num(P.seq))
