@@ -20,9 +20,6 @@ const (
 	// answersAtOnce is how many questions this node answers at a time. One more it counts
 	// and leaves: to who asked it is silent.
 	answersAtOnce = 64
-	// asksAtOnce is how many questions of this node wait for answers at a time: each takes
-	// a connection to Redis, which other calls need, too. One more waits.
-	asksAtOnce = 4
 	// maxAnswer bounds an answer, in bytes.
 	maxAnswer = 1 << 20
 	// askBlock is how long Redis is let wait for an answer at a time: who asks sees the
@@ -45,15 +42,11 @@ var (
 //	Broker.asked     on each node: a goroutine, Sink.Answer
 //	└─ answer.lua    into a list of the question's own
 //	Broker.collect   until all have answered, or the time is over
+//
+// A question takes a connection while it waits.
 func (b *Broker) Ask(ctx context.Context, question string) ([]channels.Answer, error) {
 	ctx, cancel := b.within(ctx)
 	defer cancel()
-	select {
-	case b.asking <- struct{}{}:
-		defer func() { <-b.asking }()
-	case <-ctx.Done():
-		return nil, unavailable(context.Cause(ctx))
-	}
 	p := b.partitions[0]
 	reply, err := b.askPlace(ctx, p, aliveScript, []string{p.keys.leases(), p.keys.about()})
 	if err != nil {

@@ -47,7 +47,6 @@ type Broker struct {
 	outage error     // why Redis cannot be reached; nil: it can
 	begun  bool      // there was a first beat
 
-	asking    chan struct{} // one taken by each question that waits for answers
 	answering chan struct{} // one taken by each question that is being answered
 
 	mu     sync.RWMutex
@@ -89,7 +88,6 @@ func New(c Config) (*Broker, error) {
 	b := &Broker{
 		config: c, name: nodeName(c.Node), beatNow: make(chan struct{}, 1), places: make(map[channels.Place]*place),
 		lease: lease{turned: make(chan struct{})}, syncs: make(chan struct{}, syncsAtOnce),
-		asking:    make(chan struct{}, asksAtOnce),
 		answering: make(chan struct{}, answersAtOnce),
 	}
 	// A subscription of Redis Cluster is a connection to the master of one slot.
