@@ -228,8 +228,9 @@ func (c *Channel) drained() bool {
 }
 
 // deliver takes the next envelope of the place. except is the subscription of
-// e.Except, if that socket is on this node.
-func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
+// e.Except, if that socket is on this node. It reports whether the caller is to help the
+// flushers, as e says.
+func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) (helped bool) {
 	if e.Kind == KindEvent && e.frame.IsZero() {
 		e.frame = e.encode()
 	}
@@ -242,10 +243,10 @@ func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
 		if e.Kind != KindEvent || e.Cache > 0 {
 			c.changed = e.Position
 		}
-		return
+		return false
 	}
 	if e.Position.Epoch == c.position.Epoch && !c.position.behind(e.Position) {
-		return // the Snapshot that opened the channel includes it
+		return false // the Snapshot that opened the channel includes it
 	}
 	c.position = e.Position
 	switch e.Kind {
@@ -256,26 +257,27 @@ func (c *Channel) deliver(e Envelope, except *Subscription, counters Counters) {
 	case KindTerminate:
 		c.appendLocked(entry{kind: entryTerminate})
 	case KindEvent:
-		c.eventLocked(e, except, counters)
+		helped = c.eventLocked(e, except, counters)
 	}
 	c.admitLocked()
+	return helped
 }
 
-func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counters) {
+func (c *Channel) eventLocked(e Envelope, except *Subscription, counters Counters) (helped bool) {
 	if e.Cache > 0 {
 		c.cached = cachedFrame{e.frame, time.Now().Add(e.Cache)}
 	}
 	if c.fullLocked(0, len(e.frame.Wire())) {
 		counters.Dropped(DropListFull, 1)
 		c.gapLocked()
-		return
+		return false
 	}
 	c.gapped = false
 	to := entry{kind: entryFrame, helped: e.helped, frame: e.frame, sub: except}
 	if e.to != nil {
 		to.kind, to.audience = entrySome, &audience{to: e.to}
 	}
-	c.appendLocked(to)
+	return c.appendLocked(to)
 }
 
 // changeLocked tells the subscribers that a member came or went. That is small
@@ -323,8 +325,10 @@ func (c *Channel) admitLocked() {
 	c.waiting = still
 }
 
-// appendLocked appends e to the list of every flusher that has subscribers.
-func (c *Channel) appendLocked(e entry) {
+// appendLocked appends e to the list of every flusher that has subscribers. It reports
+// whether whoever appends is to help, as e says, since there are few.
+func (c *Channel) appendLocked(e entry) (helped bool) {
+	e.helped = e.helped && c.joinedLocked() <= fewInAll
 	except := e.sub
 	for _, f := range c.feeds {
 		if f == nil || f.joined == 0 {
@@ -336,6 +340,18 @@ func (c *Channel) appendLocked(e entry) {
 		}
 		f.appendLocked(e)
 	}
+	return e.helped
+}
+
+// joinedLocked is how many subscribers there are once all entries are done.
+func (c *Channel) joinedLocked() int {
+	n := 0
+	for _, f := range c.feeds {
+		if f != nil {
+			n += f.joined
+		}
+	}
+	return n
 }
 
 // before reports whether p and q are of one epoch and p comes first. Where they

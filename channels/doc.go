@@ -128,8 +128,9 @@
 // and when there are too many no more are made.
 //
 // Locks, in the order in which they are taken. Conn is called under flusher.turn,
-// with a socket's first message under socketPart.mu, and under no other; Broker and
-// Questions under none, Counters under Channel.mu:
+// with a socket's first message under socketPart.mu, and under no other of these, but for
+// what a broker of many nodes holds when it calls Sink.Deliver; Broker and Questions under
+// none, Counters under Channel.mu:
 //
 //	Socket.doing           something that a socket asked for is being done at once
 //	flusher.turn           whoever holds it sends to the flusher's sockets

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// few is up to how many subscribers are served by whoever publishes to them, or
-	// hears what another node has published, where the flusher has little else to do: to
-	// wake a goroutine costs as much as some writes.
-	few = 8
-	// shortLull and longLull are after what a lull a flusher is helped, by who publishes
-	// and by the sink, in multiples of what its last round took: events that come faster
-	// had better be joined. The sink hands over all that a broker tells, one after the
-	// other, so that what it sends itself keeps the rest waiting.
-	shortLull, longLull = 1, 8
+	// few is up to how many subscribers of a flusher, and fewInAll of a channel, are
+	// served by whoever publishes to them, or hears what another node has published, where
+	// the flushers have little else to do: to wake a goroutine costs as much as some writes.
+	few, fewInAll = 8, 16
+	// publisherLull and sinkLull are after what a lull a flusher is helped, in multiples
+	// of what its last round took: events that come faster had better be joined. The sink
+	// hands over all that a broker tells, one after the other, so that what it sends
+	// itself keeps the rest waiting: for it a lull is that for each of the flushers.
+	publisherLull, sinkLull = 1, 4
 )
 
 // A flusher sends what is published to the sockets of its share. Only whoever

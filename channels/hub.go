@@ -200,7 +200,7 @@ func (h *Hub) publish(ctx context.Context, e Envelope, deadline time.Time) error
 	e.helped = e.helped && h.local // else it may be delivered after Publish has returned
 	err := h.order(ctx, e, deadline)
 	if e.helped {
-		h.help(shortLull)
+		h.help(publisherLull)
 	}
 	return err
 }

@@ -1,5 +1,7 @@
 package channels
 
+import "time"
+
 // A sink is the Hub as its broker sees it.
 type sink Hub
 
@@ -27,11 +29,9 @@ func (k *sink) Deliver(e Envelope) {
 			except = s.subscription(c)
 		}
 	}
-	here := !h.local && e.Kind == KindEvent // where the broker is local the publisher helps, if it has nothing else to do
-	e.helped = e.helped || here
-	c.deliver(e, except, h.config.Counters)
-	if here {
-		h.help(longLull)
+	e.helped = e.helped || !h.local // where the broker is local the publisher helps, if it has nothing else to do
+	if c.deliver(e, except, h.config.Counters) && !h.local {
+		h.help(sinkLull * time.Duration(len(h.flushers)))
 	}
 }
 

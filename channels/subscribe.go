@@ -142,7 +142,7 @@ func (s *Socket) enter(ctx context.Context, sub *Subscription) error {
 		helped := !s.more.Load()
 		err = sub.channel.join(sub, snapshot, helped)
 		if helped {
-			s.flusher.help(shortLull)
+			s.flusher.help(publisherLull)
 		}
 		if !errors.Is(err, errStale) {
 			sub.occupant.Member.UserInfo = nil // it is in the rosters now
@@ -224,7 +224,7 @@ func (s *Socket) silence(sub *Subscription, why End, last protocol.Frame) (joine
 	helped := !s.more.Load()
 	joined = sub.channel.leave(sub, why, last, helped)
 	if helped {
-		s.flusher.help(shortLull)
+		s.flusher.help(publisherLull)
 	}
 	return joined
 }
