@@ -218,7 +218,9 @@ func (b *Broker) Publish(ctx context.Context, e channels.Envelope) (channels.Pos
 		return at, unavailable(err)
 	}
 	p := b.partitionOf(e.Place)
-	ks := []string{p.keys.place(e.Place), p.keys.stream(e.Place), p.keys.channel(e.Place), p.keys.publish(id), p.keys.about()}
+	ks := []string{
+		p.keys.place(e.Place), p.keys.stream(e.Place), p.keys.channel(e.Place), p.keys.publish(id), p.keys.about(),
+	}
 	args := []any{p.deadline(ctx), b.config.History.Milliseconds(), b.config.HistoryBytes, body, id, 0}
 	if e.Cache > 0 {
 		args = append(args, decimal(mathrand.Uint64()), b.keep(), max(e.Cache.Milliseconds(), 1), e.Name, e.Data)

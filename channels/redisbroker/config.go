@@ -119,6 +119,9 @@ func (c Config) withDefaults() Config {
 	r.DialerRetries = 1
 	r.DialTimeout = orDefault(r.DialTimeout, time.Second)
 	r.Protocol = orDefault(r.Protocol, 2)
+	if r.TLSConfig != nil {
+		r.MinIdleConns = 0 // what a server sends after a handshake makes one that was not used yet look used
+	}
 	if r.Dialer == nil {
 		r.Dialer = dialer(*r)
 	}

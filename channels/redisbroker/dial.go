@@ -33,7 +33,8 @@ func dialer(o redis.UniversalOptions) func(ctx context.Context, network, address
 		}
 		secure := tls.Client(socket, configFor(config, address))
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(err, socket.Close())
+			_ = socket.Close() // a handshake that took too long has done it
+			return nil, err
 		}
 		return &conn{secure, socket}, nil
 	}

@@ -70,8 +70,10 @@ func (b *Broker) beats(ctx context.Context) error {
 }
 
 // pulse sees whether Redis lives, and has read what this node has to know first. It
-// returns what beat does.
+// returns what beat does, after three times Config.Timeout at most.
 func (b *Broker) pulse(ctx context.Context) (found []finding, next time.Duration, err error) {
+	ctx, cancel := within(ctx, 3*b.config.Timeout)
+	defer cancel()
 	if !b.begun {
 		if err := b.begin(ctx); err != nil {
 			return nil, b.config.Lease, err

@@ -23,7 +23,8 @@ const (
 // A pipe sends calls to Redis, one batch after the other. Who makes a call while none is
 // under way sends it, so that no other goroutine has to be woken, twice; what is made
 // meanwhile gathers, and run sends it, in one pipeline. Calls of one pipe are carried out
-// in the order in which they were made.
+// in the order in which they were made, but for those that were given up: what follows
+// them takes another connection.
 //
 //	pipe.do            take: is nothing under way?
 //	└─ sendOwn         then at once, on the caller's goroutine
@@ -248,7 +249,8 @@ func (p *pipe) try(ctx context.Context, batch []*call, whole bool) (again []*cal
 
 // exec makes one round trip.
 func (p *pipe) exec(ctx context.Context, calls []*call, whole bool) []*redis.Cmd {
-	if len(calls) == 1 {
+	// A Cluster's client looks up what each command is that comes by itself, and asks Redis if it does not know.
+	if _, cluster := p.client.(*redis.ClusterClient); len(calls) == 1 && !cluster {
 		return []*redis.Cmd{calls[0].put(ctx, p.client, whole)}
 	}
 	pl := p.client.Pipeline()
