@@ -110,11 +110,17 @@ func talk(t testing.TB, address string, pieces ...string) []string {
 
 func read(c net.Conn) (answers []string) {
 	in := bufio.NewReader(c)
+	connection := "" // of the answer before: what the last one says of it may differ, when the client has gone
 	for {
 		r, err := http.ReadResponse(in, nil)
 		if err != nil {
 			return answers
 		}
+		if len(answers) > 0 {
+			answers[len(answers)-1] += connection
+		}
+		connection = fmt.Sprint(r.Header["Connection"])
+		r.Header.Del("Connection")
 		body, err := io.ReadAll(r.Body)
 		date := r.Header.Get("Date")
 		r.Header.Del("Date")
@@ -170,6 +176,7 @@ var conversations = []struct {
 	{"a length and chunks", []string{first + post(path, "") + post(path, "0\r\n\r\n", "Transfer-Encoding: chunked")}, 1},
 	{"a method that is none", []string{first + post(path, "") + strings.Replace(first, "POST", "PO ST", 1)}, 1},
 	{"lines behind a body", []string{first + post(path, "x") + "\r\n" + post(path, "y") + "\n\r\n" + first}, 3},
+	{"half a body, and an upgrade", []string{first + strings.TrimSuffix(post("/upgrade/events", "abc"), "c")}, 1},
 	{"rubbish", []string{first + post(path, "") + "\x16\x03\x01\x02\x00\x01\r\n\r\n"}, 1},
 	{"a long head", []string{first + post(path, "") + post(path, "", "X-A: "+strings.Repeat("b", 10_000)) + first}, 2},
 	{"half a head", []string{first + post(path, "") + "POST /a/ev"}, 1},
