@@ -11,10 +11,8 @@ import (
 	"syscall"
 )
 
-// Wrap returns c with the calls of this package, if c is a TCP or a Unix connection,
-// and else c itself. Deadlines, errors and concurrent use are those of a net.Conn; what
-// c can do beyond that is hidden. c must not be used any more beside it.
-func Wrap(c net.Conn) net.Conn {
+// Raw returns the socket of c, if c is a TCP or a Unix connection.
+func Raw(c net.Conn) (syscall.RawConn, bool) {
 	var file syscall.Conn
 	switch c := c.(type) {
 	case *net.TCPConn:
@@ -22,10 +20,18 @@ func Wrap(c net.Conn) net.Conn {
 	case *net.UnixConn:
 		file = c
 	default:
-		return c
+		return nil, false
 	}
 	raw, err := file.SyscallConn()
-	if err != nil {
+	return raw, err == nil
+}
+
+// Wrap returns c with the calls of this package, if c is a TCP or a Unix connection,
+// and else c itself. Deadlines, errors and concurrent use are those of a net.Conn; what
+// c can do beyond that is hidden. c must not be used any more beside it.
+func Wrap(c net.Conn) net.Conn {
+	raw, ok := Raw(c)
+	if !ok {
 		return c
 	}
 	w := &conn{Conn: c, raw: raw}

@@ -87,18 +87,9 @@ const (
 // with the first frame where it can, else now. It is called once, before everything else.
 func (o *outbox) attach(conn net.Conn, answer []byte, run func(func()) bool, limit int) {
 	o.conn, o.run, o.limit = conn, run, limit
-	var sc syscall.Conn
-	switch c := conn.(type) {
-	case *net.TCPConn:
-		sc = c
-	case *net.UnixConn:
-		sc = c
-	}
-	if sc != nil {
-		if raw, err := sc.SyscallConn(); err == nil {
-			o.raw, o.try, o.answer = raw, o.tryWrite, answer
-			return
-		}
+	if raw, ok := sock.Raw(conn); ok {
+		o.raw, o.try, o.answer = raw, o.tryWrite, answer
+		return
 	}
 	if len(answer) == 0 {
 		return

@@ -82,7 +82,7 @@ func (c *conn) serve(h http.Hijacker, first *http.Request) {
 			accepted.Close()
 		}
 	}()
-	for r := c.own(first.WithContext(c.ctx)); r != nil; {
+	for r := c.own(first); r != nil; { // handle gives each its context
 		if !c.exchange(r) {
 			return
 		}

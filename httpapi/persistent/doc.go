@@ -2,9 +2,8 @@
 //
 // Whoever triggers one event after the other keeps its connection (RFC 9112 §9.3). While
 // net/http answers a request it has a goroutine read on, to notice that nobody waits for
-// the answer any more; to start and end that costs as much as all else that HTTP takes,
-// since it wakes a second thread. So from its second request on such a connection is
-// taken over:
+// the answer any more; to start and end that wakes a second thread of a server that has
+// little else to do. So from its second request on such a connection is taken over:
 //
 //	Connections.ServeHTTP     the first request is net/http's
 //	└─ conn.serve             all later ones, on the goroutine of the second
