@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -101,6 +102,7 @@ func (fl *flusher) run(ctx context.Context) {
 		}
 		select {
 		case <-fl.wake:
+			runtime.Gosched() // whoever publishes at the same time comes first: it may join
 		case <-rested:
 		case <-ctx.Done():
 			return
