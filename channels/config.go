@@ -47,8 +47,8 @@ type Config struct {
 	// told, and counted.
 	ObserverQueue int
 	// Pacing is how far the passes over one place's subscribers are apart while
-	// events come faster than that, as a multiple of a pass's duration: larger
-	// batches cost less, and come up to 20 ms later. 0: 2; 1: no
+	// events come faster than that, as a multiple of the time that serving one
+	// takes: larger batches cost less, and come up to 20 ms later. 0: 2; 1: no
 	// pacing; at most 100.
 	Pacing float64
 	// HoldUpgrade is how long a connection is held before it is let in while the

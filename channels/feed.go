@@ -37,7 +37,7 @@ type feed struct {
 	next     int            // the first of subs that has not got it
 	taken    int            // bytes of the pass under way
 	busy     bool           // a pass is under way
-	began    time.Time      // when it began
+	took     time.Duration  // the rounds in which it was served
 	due      time.Time      // the next begins no earlier; zero: at once
 	// special are those of subs who get something else in this pass.
 	special []*Subscription
@@ -138,15 +138,18 @@ func (f *feed) stepSome(slice []*Subscription) {
 	}
 }
 
-// stepped is called when what a step served is out. It reports whether there is
-// more to do.
-func (f *feed) stepped() bool { return f.next < len(f.subs) || f.end() }
+// stepped is called when what a step served is out, now, after a round that took some
+// time. It reports whether there is more to do.
+func (f *feed) stepped(now time.Time, took time.Duration) bool {
+	f.took += took
+	return f.next < len(f.subs) || f.end(now)
+}
 
 // begin takes the next entries, brings the subscribers up to date, and serves
 // those that get something else than the batch.
 func (f *feed) begin() {
 	entries := f.take()
-	f.busy, f.next, f.began = true, 0, time.Now()
+	f.busy, f.next, f.took = true, 0, 0
 	f.audience = entries[0].audience
 	dropOldCounts(entries)
 	frames := make([]protocol.Frame, 0, len(entries))
@@ -214,14 +217,14 @@ func (f *feed) take() []entry {
 	return entries
 }
 
-// end finishes the pass and reports whether another is due.
-func (f *feed) end() bool {
+// end finishes the pass, now, and reports whether another is due.
+func (f *feed) end(now time.Time) bool {
 	for i, sub := range f.special {
 		sub.special = false
 		f.special[i] = nil
 	}
 	f.special = f.special[:0]
-	more := f.settle()
+	more := f.settle(now)
 	f.batch, f.busy, f.audience = protocol.Batch{}, false, nil
 	if !more {
 		f.channel.registry.forget(f.channel)
@@ -230,7 +233,7 @@ func (f *feed) end() bool {
 }
 
 // settle gives the pass's bytes back, and reports whether there are entries.
-func (f *feed) settle() bool {
+func (f *feed) settle(now time.Time) bool {
 	c := f.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,7 +243,7 @@ func (f *feed) settle() bool {
 	f.queued = len(f.entries) > 0
 	f.due = time.Time{}
 	if pressed := f.queued || f.batch.Len() > 1; pressed && f.size < passBytes {
-		f.due = restUntil(f.began, time.Now(), f.flusher.pacing)
+		f.due = restUntil(now, f.took, f.flusher.pacing)
 	}
 	return f.queued
 }

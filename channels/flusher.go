@@ -118,7 +118,7 @@ func (fl *flusher) work() (due time.Time, more bool) {
 	fl.awake()
 	busy := fl.take(false)
 	if busy {
-		fl.serve()
+		fl.serve(time.Now())
 	}
 	if fl.broadcast() || busy {
 		return time.Time{}, true
@@ -139,8 +139,8 @@ func (fl *flusher) help(lull time.Duration) {
 	}
 	rested := len(fl.resting)
 	defer fatal()
-	if time.Since(fl.ended) >= lull*fl.took && fl.take(true) {
-		fl.serve()
+	if now := time.Now(); now.Sub(fl.ended) >= lull*fl.took && fl.take(true) {
+		fl.serve(now)
 	}
 	moved := len(fl.resting) > rested // run has to set its timer
 	fl.turn.Unlock()
@@ -180,8 +180,7 @@ func (fl *flusher) waits() bool {
 }
 
 // serve gives each place of a round its turn.
-func (fl *flusher) serve() {
-	began := time.Now()
+func (fl *flusher) serve(began time.Time) {
 	fl.several = len(fl.round) > 1
 	for _, f := range fl.round {
 		if f.rests() {
@@ -191,14 +190,19 @@ func (fl *flusher) serve() {
 		}
 	}
 	fl.out.flush()
+	fl.ended = time.Now()
+	fl.took = fl.ended.Sub(began)
+	long := false // the first slice of an event for many is out, and nothing presses
 	for _, f := range fl.round {
-		if f.busy && f.stepped() {
+		if f.busy && f.stepped(fl.ended, fl.took) {
+			long = long || f.busy && f.next == passSlice && f.batch.Len() == 1
 			fl.enqueue(f, false)
 		}
 	}
 	clear(fl.round)
-	fl.ended = time.Now()
-	fl.took = fl.ended.Sub(began)
+	if long {
+		yield()
+	}
 }
 
 // awake puts the places whose rest is over on the ready list.

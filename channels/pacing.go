@@ -5,8 +5,8 @@ import "time"
 // Pacing. A write costs about the same for one frame as for many, so a place
 // where events come faster than a pass over its subscribers takes is better
 // served in fewer, larger batches. After a pass that had several events, or
-// during which some came, the next begins no earlier than Config.Pacing times
-// its duration after its beginning, unless more waits than fits into one batch.
+// during which some came, a place rests for as long as its rounds took, times
+// Config.Pacing less one, unless more waits than fits into one batch.
 // Where nothing presses nothing waits.
 const (
 	// maxRest bounds what pacing may cost an event.
@@ -16,10 +16,9 @@ const (
 	minRest = 100 * time.Microsecond
 )
 
-// restUntil returns until when a place rests whose pass began at a time and has
+// restUntil returns until when a place rests whose pass took some time and has
 // ended now; zero: not at all.
-func restUntil(began, now time.Time, pacing float64) time.Time {
-	took := now.Sub(began)
+func restUntil(now time.Time, took time.Duration, pacing float64) time.Time {
 	pause := min(time.Duration((pacing-1)*float64(took)), maxRest)
 	if pause < minRest {
 		return time.Time{}
