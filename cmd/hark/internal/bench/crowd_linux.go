@@ -113,12 +113,20 @@ func (c *crowd) subscriptions() []*subscription {
 
 // finish waits for what is still under way, and counts what does not come.
 func (c *crowd) finish() error {
-	err := c.loop.run(c.ctx, c.patience, func() bool { return c.ledger.pending == 0 })
-	if err != nil && !errors.Is(err, errStalled) {
+	if err := c.awaitAll(c.ledger); err != nil {
 		return err
 	}
 	c.ledger.settle(c.subscriptions())
 	return nil
+}
+
+// awaitAll waits for the events of l that are under way, but not for what does not come.
+func (c *client) awaitAll(l *ledger) error {
+	err := c.loop.run(c.ctx, c.patience, func() bool { return l.pending == 0 })
+	if errors.Is(err, errStalled) {
+		return nil
+	}
+	return err
 }
 
 // channelData is what a member of a presence channel is signed with; "" on other channels.

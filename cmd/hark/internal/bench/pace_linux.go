@@ -54,39 +54,46 @@ func (s *session) pace(p Pace) (*pacing, error) {
 // run publishes for some time, and returns before the last of the events have arrived.
 func (p *pacing) run(length time.Duration) error { return p.until(p.session.after(length)) }
 
-// until publishes until over says so.
-func (p *pacing) until(over func() bool) error {
+// until publishes what is due until over says so.
+func (p *pacing) until(over func(at time.Duration) bool) error {
 	s := p.session
 	began := time.Since(s.loop.began)
 	due := func(i int) time.Duration { return began + time.Duration(float64(i)/p.Rate*float64(time.Second)) }
 	i := 0
 	s.loop.tick = func() {
 		for ; due(i) <= time.Since(s.loop.began); i++ {
+			if over(due(i)) {
+				return
+			}
 			s.publish(p.publisher, s.ledger.spread(p.published), due(i), p.Size)
 			p.published++
 		}
 		s.loop.wakeAt(due(i))
 	}
 	s.loop.wakeAt(began)
-	err := s.loop.run(s.ctx, forever, over)
+	err := s.loop.run(s.ctx, forever, func() bool { return over(s.loop.now) })
 	s.loop.wake = 0
 	return err
 }
 
-// warmUp publishes for a while before something is measured.
-func (p *pacing) warmUp() error { return p.run(p.Duration / before) }
+// warmUp publishes for a while before something is measured, and waits for what is under way: reading what a server has used
+// takes this client some milliseconds, in which it receives nothing.
+func (p *pacing) warmUp() error {
+	if err := p.run(p.Duration / before); err != nil {
+		return err
+	}
+	return p.session.awaitAll(p.session.ledger)
+}
 
-// measure publishes until over says so, waits for all of it to arrive, and returns how late it was.
-func (p *pacing) measure(over func() bool) (*histogram, error) {
-	s := p.session
-	s.ledger.late = &histogram{}
+// measure publishes until over says so, waits for what is under way, and returns how late it was.
+func (p *pacing) measure(over func(at time.Duration) bool) (*histogram, error) {
+	s, late := p.session, &histogram{}
+	s.ledger.late = late
+	defer func() { s.ledger.late = nil }()
 	if err := p.until(over); err != nil {
 		return nil, err
 	}
-	late := s.ledger.late
-	err := s.await("events", func() bool { return s.ledger.pending == 0 })
-	s.ledger.late = nil
-	return late, err
+	return late, s.awaitAll(s.ledger)
 }
 
 // baseline warms the server up, and measures a phase to compare others with.
@@ -98,9 +105,9 @@ func (p *pacing) baseline() (*histogram, error) {
 }
 
 // after says whether so much time has passed since it was made.
-func (s *session) after(d time.Duration) func() bool {
+func (s *session) after(d time.Duration) func(at time.Duration) bool {
 	end := time.Since(s.loop.began) + d
-	return func() bool { return s.loop.now >= end }
+	return func(at time.Duration) bool { return at >= end }
 }
 
 // compareLateness adds the figures of two phases.

@@ -88,7 +88,7 @@ func (t *Storm) disturb(storm *crowd, paced *pacing) (late *histogram, again int
 		over.Store(true)
 		ended <- err
 	}()
-	late, err = paced.measure(over.Load)
+	late, err = paced.measure(func(time.Duration) bool { return over.Load() })
 	cancel()
 	if failed := <-ended; failed != nil && err == nil {
 		err = fmt.Errorf("the storm: %w", failed)
