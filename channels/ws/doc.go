@@ -1,8 +1,9 @@
 // Package ws serves websockets: it turns each connection into a
 // channels.Conn and brings what the client sends to its channels.Socket.
 //
-// github.com/coder/websocket does the handshake and reads: frames, masks,
-// fragments, pings, the peer's close. It never writes a message. What goes out
+// github.com/coder/websocket does the handshake, and reads what has not come in one
+// frame and one piece: a text, a ping or a pong that has is read here. Whatever else a
+// peer may send or not, and its close, is coder's. It never writes a message. What goes out
 // is framed once for all subscribers by package protocol, and one path brings
 // it to the wire, the outbox of each connection:
 //
@@ -17,7 +18,7 @@
 // subscription, 1.5 of them coder's. One goroutine, the poller, waits for all
 // of them:
 //
-//	parked -> something came -> a goroutine: intake -> ws.Reader -> Socket.Receive
+//	parked -> something came -> a goroutine: intake -> (ws.Reader) -> Socket.Receive
 //	   ^                                        |
 //	   '---- nothing more, or silent for Handler.ParkAfter
 //

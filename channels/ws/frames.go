@@ -9,14 +9,18 @@ import (
 	"hark/protocol"
 )
 
-// The control frames of RFC 6455 §5.5, as the first byte of a frame that a
-// server sends: FIN and the opcode.
+// The first byte of a frame that is whole, and has no extension: FIN and the opcode
+// (RFC 6455 §5.2).
 const (
+	finText  = 0x81
 	finClose = 0x88
 	finPing  = 0x89
 	finPong  = 0x8a
 
-	maxControl = 2 + 125 // bytes of a whole control frame, header included
+	masked = 0x80 // of the second byte, of all that a client sends
+
+	minFrame   = 2 + 4   // bytes of a whole frame of a client without a payload
+	maxControl = 2 + 125 // bytes of a whole control frame of a server
 )
 
 // closeFrame returns the Close frame with a code and the beginning of reason
@@ -43,24 +47,49 @@ func onWire(code protocol.CloseCode) bool {
 	return code >= 3000 && code <= 4999
 }
 
-// cutPing returns the length of the ping or pong that b begins with, and the
-// payload of a ping, unmasked in place; not nil. ok is false when b begins with
-// something else, or with a part of one, or with one that no client may send.
-func cutPing(b []byte) (n int, payload []byte, ok bool) {
-	if len(b) < 6 || b[0] != finPing && b[0] != finPong || b[1] < 0x80 || b[1] > 0x80+maxControl-2 {
-		return 0, nil, false
+// cutFrame returns the opcode with FIN, and the payload, unmasked in place, of the text,
+// ping or pong that b begins with, and the frame's length. That is 0 when b begins with
+// something else, or with a part of one, or with one that no client may send, or a text
+// longer than limit.
+func cutFrame(b []byte, limit int) (op byte, payload []byte, n int) {
+	if len(b) < minFrame || b[1] < masked {
+		return 0, nil, 0
 	}
-	if n = 6 + int(b[1]&0x7f); len(b) < n {
-		return 0, nil, false
+	head, size := 2, int(b[1]-masked)
+	switch b[0] {
+	case finPing, finPong:
+		if size > maxControl-2 {
+			return 0, nil, 0
+		}
+	case finText:
+		if size == 126 {
+			head, size = 4, int(binary.BigEndian.Uint16(b[2:]))
+		} else if size == 127 { // a length of 64 bits is for more than is read at a time
+			return 0, nil, 0
+		}
+		if size > limit {
+			return 0, nil, 0
+		}
+	default:
+		return 0, nil, 0
 	}
-	if b[0] == finPong {
-		return n, nil, true
+	if n = head + 4 + size; len(b) < n {
+		return 0, nil, 0
 	}
-	mask, payload := b[2:6], b[6:n]
-	for i := range payload {
-		payload[i] ^= mask[i%4]
+	payload = b[head+4 : n]
+	unmask(payload, binary.LittleEndian.Uint32(b[head:]))
+	return b[0], payload, n
+}
+
+// unmask takes a mask off b (RFC 6455 §5.3); its first byte is the lowest of mask.
+func unmask(b []byte, mask uint32) {
+	wide := uint64(mask)<<32 | uint64(mask)
+	for ; len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^wide)
 	}
-	return n, payload, true
+	for i := range b {
+		b[i] ^= byte(wide >> (8 * i))
+	}
 }
 
 // pong returns the answer to a ping.

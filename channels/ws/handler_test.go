@@ -268,7 +268,7 @@ func refusedConn(t *testing.T, s *server) {
 		c.Close(protocol.CloseUnknownApp, "no such app")
 		return nil
 	}
-	c := newClient(t, s.dial(), upgrade("/app/key"))
+	c := newClient(t, s.dial(), upgrade("/app/key"), fin(opText, "who are you?")...)
 	c.want(opText, string(payload(text(1))))
 	if reason := c.wantClosed(protocol.CloseUnknownApp); reason != "no such app" {
 		t.Errorf("the reason was %q", reason)

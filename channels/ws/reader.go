@@ -26,10 +26,10 @@ import (
 //	  run(readAlways)      where there is no parking
 //	    receive            until an error or an end, or the patience ends: park
 //	      intake.fill      waits
-//	      answer           pings and pongs
-//	      ws.Reader        a message's header; the peer's close through wire
+//	      take             a frame that is there as a whole: a text, a ping, a pong
+//	      ws.Reader        any other message's header; the peer's close through wire
 //	      readMessage      into a pooled buffer
-//	      socket.Receive
+//	      deliver          socket.Receive
 //	    finish
 //	      socket.End
 //	      outbox.linger    when the Close frame was ours
@@ -111,7 +111,11 @@ func (c *Conn) receive(patience time.Duration) (idle bool) {
 					return errors.Is(err, errIdle)
 				}
 			}
-			if c.answer() {
+			if op, payload, n := cutFrame(c.in.rest, c.messageLimit()); n > 0 {
+				c.in.rest = c.in.rest[n:]
+				if !c.take(op, payload) {
+					return false
+				}
 				continue
 			}
 		}
@@ -131,18 +135,22 @@ func (c *Conn) receive(patience time.Duration) (idle bool) {
 	}
 }
 
-// answer takes a whole ping or pong from the front of what has come, between
-// messages, or returns false. coder would do the same, but then stay in the
-// read until the next message begins; the connection could not be parked.
-func (c *Conn) answer() bool {
-	frame, payload, ok := cutPing(c.in.rest)
-	if !ok {
-		return false
-	}
-	c.in.rest = c.in.rest[frame:]
-	c.alive()
-	if payload != nil {
+// take handles a frame that came as a whole, between messages, or returns false when the
+// connection is to end. coder would do the same with a text, more slowly; and in the
+// read after a ping it would stay until the next message begins, so that the connection
+// could not be parked.
+func (c *Conn) take(op byte, payload []byte) bool {
+	switch op {
+	case finText:
+		if c.out.isClosing() {
+			return false
+		}
+		c.deliver(payload)
+	case finPing:
+		c.alive()
 		c.out.control(pong(payload))
+	case finPong:
+		c.alive()
 	}
 	return true
 }
@@ -167,18 +175,23 @@ func (c *Conn) finish() {
 func (c *Conn) receiveMessage(r io.Reader) bool {
 	buf := messages.Get().(*[]byte)
 	b, err := readMessage((*buf)[:0], r, c.messageLimit())
-	switch {
-	case err != nil:
-	case c.ahead.Buffered() > 0 || len(c.in.rest) > 0:
-		c.socket.ReceiveMore(b)
-	default:
-		c.socket.Receive(b)
+	if err == nil {
+		c.deliver(b)
 	}
 	if cap(b) <= keptMessage {
 		*buf = b
 	}
 	messages.Put(buf)
 	return err == nil
+}
+
+// deliver hands one message to the socket. b is the caller's again when it returns.
+func (c *Conn) deliver(b []byte) {
+	if c.ahead.Buffered() > 0 || len(c.in.rest) > 0 {
+		c.socket.ReceiveMore(b)
+	} else {
+		c.socket.Receive(b)
+	}
 }
 
 const (
@@ -189,8 +202,8 @@ const (
 	keptMessage = 64 << 10
 )
 
-// messages are buffers for whole messages. A connection has one from a
-// message's header to its end; none while it is idle.
+// messages are buffers for messages that coder reads. A connection has one from such a
+// message's header to its end.
 var messages = sync.Pool{New: func() any { return new(make([]byte, 0, newMessage)) }}
 
 // readMessage appends what r has to b. The buffer grows with what has come, not

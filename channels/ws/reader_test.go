@@ -83,6 +83,121 @@ func TestByteAtATime(t *testing.T) {
 	})
 }
 
+// What came in one piece is read by itself where it is whole, and by coder where it is
+// not: the order stays.
+func TestManyAtOnce(t *testing.T) {
+	everywhere(t, "", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		long := strings.Repeat("x", 3000) // more than an intake holds
+		c.say(bytes.Join([][]byte{
+			fin(opText, "one"), fin(opPing, "p"), fin(opText, ""),
+			maskedFrame(opText, []byte("th")), fin(opPing, "q"), fin(opContinuation, "ree"),
+			fin(opText, strings.Repeat("4", 126)), fin(opText, long), fin(opText, "six"),
+		}, nil))
+		for _, want := range []string{"one", "", "three", strings.Repeat("4", 126), long, "six"} {
+			if got := <-k.messages; got != want {
+				t.Errorf("received %q, want %q", got, want)
+			}
+		}
+		c.want(opPong, "p")
+		c.want(opPong, "q")
+		wantEndedOnce(t, k, c)
+	})
+}
+
+// A text over the limit ends the connection, however it comes.
+func TestSmallLimit(t *testing.T) {
+	const limit = 100
+	long := strings.Repeat("x", limit+1)
+	for _, test := range []struct {
+		name   string
+		frames []byte
+	}{
+		{"as a whole", fin(opText, long)},
+		{"in fragments", append(maskedFrame(opText, []byte(long[:limit])), fin(opContinuation, long[limit:])...)},
+	} {
+		everywhere(t, test.name, func(t *testing.T, s *server) {
+			s.limit = limit
+			k, c := s.connect()
+			c.say(append(fin(opText, long[:limit]), test.frames...))
+			if got := <-k.messages; got != long[:limit] {
+				t.Errorf("received %q", got)
+			}
+			c.wantClosed(protocol.CloseTooBig)
+			if n := len(k.messages); n > 0 {
+				t.Errorf("%d more messages were received", n)
+			}
+			wantEndedOnce(t, k, c)
+		})
+	}
+}
+
+// What comes behind a message that ends the connection is not received, be it there
+// already.
+func TestNothingBehindTheEnd(t *testing.T) {
+	everywhere(t, "", func(t *testing.T, s *server) {
+		k, c := s.connect()
+		k.receive = func([]byte) { k.Close(protocol.CloseUnauthorized, "no") }
+		c.say(append(fin(opText, "one"), fin(opText, "two")...))
+		c.wantClosed(protocol.CloseUnauthorized)
+		wantEndedOnce(t, k, c)
+		if n := len(k.messages); n != 1 {
+			t.Errorf("%d messages were received, want 1", n)
+		}
+	})
+}
+
+// FuzzCutFrame: what is cut off is what RFC 6455 §5.2 says a frame is, and only a text,
+// ping or pong that is there as a whole.
+func FuzzCutFrame(f *testing.F) {
+	for _, n := range []int{0, 1, 7, 8, 9, 125, 126, 1000} {
+		f.Add(fin(opText, strings.Repeat("t", n)))
+		f.Add(append(fin(opPing, strings.Repeat("p", n)), "more"...))
+	}
+	f.Add(fin(opText, "half")[:9])
+	f.Add(fin(opClose, ""))
+	f.Add(fin(opBinary, "b"))
+	f.Add(maskedFrame(opText, []byte("a part")))
+	f.Add(maskedFrame(0xc0|opText, []byte("compressed")))
+	f.Add([]byte("\x81\x02no mask"))
+	f.Add([]byte("\x81\xfe\x00\x01\x00\x00\x00\x00x"))
+	f.Add([]byte("\x81\xff\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00x"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		const limit = 500
+		wantOp, wantPayload, wantN := wholeFrame(b, limit)
+		op, payload, n := ws.CutFrame(bytes.Clone(b), limit)
+		if op != wantOp || !bytes.Equal(payload, wantPayload) || n != wantN {
+			t.Errorf("got %#x, %q and %d, want %#x, %q and %d", op, payload, n, wantOp, wantPayload, wantN)
+		}
+		if n > 0 && payload == nil {
+			t.Error("there is no payload, not even an empty one")
+		}
+	})
+}
+
+// wholeFrame is cutFrame, step by step.
+func wholeFrame(b []byte, limit int) (op byte, payload []byte, n int) {
+	if len(b) < 2 || b[0]>>4 != 8 || b[1]>>7 != 1 {
+		return 0, nil, 0 // more to come, an extension, or no mask
+	}
+	op, size, rest := b[0]&0xf, int(b[1]&0x7f), b[2:]
+	switch {
+	case op != opText && op != opPing && op != opPong, size == 127, size == 126 && op != opText:
+		return 0, nil, 0
+	case size == 126 && len(rest) < 2:
+		return 0, nil, 0
+	case size == 126:
+		size, rest = int(rest[0])<<8|int(rest[1]), rest[2:]
+	}
+	if len(rest) < 4+size || op == opText && size > limit {
+		return 0, nil, 0
+	}
+	for i := range size {
+		payload = append(payload, rest[4+i]^rest[i%4])
+	}
+	return b[0], payload, len(b) - len(rest) + 4 + size
+}
+
 func TestControlFrames(t *testing.T) {
 	everywhere(t, "a ping is answered and a sign of life", func(t *testing.T, s *server) {
 		k, c := s.connect()
