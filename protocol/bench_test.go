@@ -40,6 +40,8 @@ func BenchmarkDecode(b *testing.B) {
 		{"ping", `{"event":"pusher:ping","data":{}}`},
 		{"subscribe", `{"event":"pusher:subscribe","data":{"auth":"","channel":"orders"}}`},
 		{"client event", `{"event":"client-typing","channel":"presence-room","data":{"on":true,"draft":"Dear Ada,"}}`},
+		{"white space", `{"event": "client-typing", "channel": "presence-room", "data": {"on": true, "draft": "Dear Ada,"}}`},
+		{"not ASCII at the end", `{"event":"client-typing","channel":"presence-room","data":{"on":true,"draft":"Chère Ada,"}}`},
 		{"string data", `{"event":"client-typing","channel":"presence-room","data":"{\"on\":true,\"draft\":\"Dear Ada,\"}"}`},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -65,7 +65,8 @@ func (e Event) len() int {
 	return n
 }
 
-// A Message is what a client sent. It shares no memory with the bytes it was decoded from.
+// A Message is what a client sent. It shares no memory with the bytes it was decoded from; its strings may share some with
+// each other.
 type Message struct {
 	Name    string // never ""
 	Channel string // "": absent or null
@@ -81,6 +82,14 @@ type Message struct {
 // Invalid JSON includes what other readers may take in different ways: a name used twice in one object, text that is not
 // UTF-8, half a surrogate pair, values nested deeper than 10 000. It may be called concurrently and does not keep b.
 func Decode(b []byte) (Message, error) {
+	if m, ok := scanMessage(b); ok {
+		return m, nil
+	}
+	return parseMessage(b)
+}
+
+// parseMessage is Decode for all JSON.
+func parseMessage(b []byte) (Message, error) {
 	m := messageBodies.Get().(*messageBody)
 	defer m.free()
 	if err := json.Unmarshal(b, m); err != nil {

@@ -1,0 +1,7 @@
+package protocol
+
+// The two ways of Decode.
+var (
+	ScanMessage  = scanMessage
+	ParseMessage = parseMessage
+)
