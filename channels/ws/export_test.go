@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"encoding/binary"
 	"net"
 	"net/http"
 	"time"
@@ -72,3 +73,18 @@ func Parking(h *Handler) (entered, known int) {
 
 // CutFrame is what reads a client's frame that has come as a whole.
 var CutFrame = cutFrame
+
+// SendText sends text, whatever it is, as one message by the path of Conn.Send.
+func SendText(c channels.Conn, text []byte) error {
+	b := []byte{finText, 127}
+	switch n := len(text); {
+	case n < 126:
+		b[1] = byte(n)
+	case n < 1<<16:
+		b[1] = 126
+		b = binary.BigEndian.AppendUint16(b, uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	return c.(*Conn).out.send(append(b, text...))
+}

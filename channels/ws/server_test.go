@@ -140,10 +140,17 @@ func serve(t testing.TB, ln net.Listener, h http.Handler) {
 // newServer serves what ln accepts until the test ends, and then waits for
 // every goroutine that the Handler has started.
 func newServer(t *testing.T, ln net.Listener, dial func() net.Conn) *server {
+	s := unserved(t, dial)
+	serve(t, ln, s)
+	return s
+}
+
+// unserved returns a server for serve, for tests whose clients are not of this
+// process: its fields can be set before one may come.
+func unserved(t *testing.T, dial func() net.Conn) *server {
 	s := &server{Handler: ws.New(nil), dial: dial, limit: messageLimit, t: t, sockets: make(chan *socket, 1000)}
 	s.idle = sync.NewCond(&s.mu)
 	t.Cleanup(s.wait)
-	serve(t, ln, s)
 	return s
 }
 
