@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 # gin's own tag: leaves out a MessagePack codec that nothing here uses, 6 MB of the binary.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags "-s -w"
 
-.PHONY: test setup check lint stress scenarios chaos fuzz peers bench bench-nodes microbench pgo build docker
+.PHONY: test setup check lint stress scenarios chaos fuzz autobahn peers bench bench-nodes microbench pgo build docker
 
 test: setup check
 	$(GO) test -race -pgo=off -timeout 9m ./...
@@ -43,6 +43,10 @@ chaos: setup
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
+
+# The fuzzing client of Autobahn against the websockets. Its reports are kept in dist/, where it is installed too.
+autobahn:
+	@.ci/autobahn
 
 # The transcripts against Hark in real time, and against another server.
 peers:
