@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hark/protocol"
@@ -49,6 +50,9 @@ type flusher struct {
 	// Guarded by mu.
 	ready []*feed // places with something to do, each at most once
 
+	// offered says that one of ready was left to whoever publishes. Set under mu.
+	offered atomic.Bool
+
 	wake chan struct{} // capacity 1, never closed
 
 	turn sync.Mutex // before all other locks
@@ -75,6 +79,9 @@ func (fl *flusher) enqueue(f *feed, helped bool) {
 	first := n == 0 || fl.ready[n-1].helped // run knows of nothing yet
 	f.helped = helped
 	fl.ready = append(fl.ready, f)
+	if helped {
+		fl.offered.Store(true)
+	}
 	fl.mu.Unlock()
 	if first && !helped {
 		fl.signal()
@@ -133,6 +140,9 @@ func (fl *flusher) work() (due time.Time, more bool) {
 // that to run if there is more to do, or if the flusher has been idle for less
 // than a lull, in multiples of what its last round took.
 func (fl *flusher) help(lull time.Duration) {
+	if !fl.offered.Load() {
+		return
+	}
 	if !fl.turn.TryLock() {
 		fl.signal()
 		return
@@ -169,6 +179,7 @@ func (fl *flusher) take(helping bool) bool {
 		return false
 	}
 	fl.ready, fl.round = fl.round[:0], fl.ready
+	fl.offered.Store(false)
 	return true
 }
 
