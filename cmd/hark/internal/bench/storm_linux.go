@@ -97,7 +97,7 @@ func (t *Storm) disturb(storm *crowd, paced *pacing) (late *histogram, again int
 }
 
 // slice is how finely a storm that has a rate is spread over time.
-const slice = 10 * time.Millisecond
+const slice = time.Millisecond
 
 // rage lets the sockets come again, some at a time, and returns how many did.
 func (t *Storm) rage(storm *crowd) (again int, err error) {
