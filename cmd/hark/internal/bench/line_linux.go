@@ -134,7 +134,7 @@ func (c *line) flush() {
 	}
 	n, err := 0, error(nil)
 	if len(c.out) > 0 {
-		n, err = unix.Write(c.fd, c.out)
+		n, err = rawWrite(c.fd, c.out)
 	}
 	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 		c.end(os.NewSyscallError("write", err))

@@ -153,7 +153,7 @@ func (l *loop) read(c *line) {
 	if kept == len(l.buffer) {
 		l.buffer = append(l.buffer, make([]byte, len(l.buffer))...)
 	}
-	n, err := unix.Read(c.fd, l.buffer[kept:])
+	n, err := rawRead(c.fd, l.buffer[kept:])
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 		return
