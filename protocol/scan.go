@@ -57,8 +57,8 @@ const (
 	scanNames = 8 // names in one object, at most
 )
 
-// A scan reads JSON as most libraries write it: ASCII, no white space between tokens, no escapes but those of two
-// characters, nothing nested deeply. Its methods return false for everything else, be it valid or not: jsontext decides
+// A scan reads JSON as JSON.stringify writes it, if it is ASCII: no white space between tokens, no escapes but those of two
+// characters; and nothing nested deeply. Its methods return false for everything else, be it valid or not: jsontext decides
 // then, from the beginning. What they take jsontext takes too, with the same result.
 type scan struct {
 	text []byte

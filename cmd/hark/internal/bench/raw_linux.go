@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawRead and rawWrite are read(2) and write(2) of a socket that does not block. As ordinary system calls they would keep a
-// thread of the Go runtime awake that looks for calls which take long: a tenth of a processor, on the machine that is measured.
-
+// rawRead is read(2) of a socket that does not block. As an ordinary system call it would keep a thread of the Go runtime
+// awake that looks for calls which take long: up to a tenth of a processor, on the machine that is measured.
 func rawRead(fd int, p []byte) (int, error) { return raw(unix.SYS_READ, fd, p) }
 
+// rawWrite is write(2), likewise.
 func rawWrite(fd int, p []byte) (int, error) { return raw(unix.SYS_WRITE, fd, p) }
 
 func raw(call uintptr, fd int, p []byte) (int, error) {
